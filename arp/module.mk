@@ -1,0 +1,2 @@
+core_src += arp/packet.c
+shell_src += arp/socket.c

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ARP packets in Ethernet frames (RFC 826, RFC 5227, RFC 5944 4.6): encode and decode. Pure. */
+#ifndef MLB_ARP_PACKET_H
+#define MLB_ARP_PACKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+#define ARP_FRAME_LEN 42
+
+enum arp_operation { ARP_OP_REQUEST = 1, ARP_OP_REPLY = 2 };
+
+struct arp_packet {
+	struct mac ethernet_source;
+	struct mac ethernet_target;
+	enum arp_operation operation;
+	struct mac sender_mac;
+	struct ip sender_ip; /* IPv4; 0.0.0.0 in a probe */
+	struct mac target_mac;
+	struct ip target_ip;
+};
+
+/* Gratuitous ARP as request (RFC 5227 2.3): sender = target = ip, broadcast. */
+struct arp_packet arp_gratuitous_request(struct mac mac, struct ip ip);
+/* Gratuitous ARP as reply, target hardware address = sender's (RFC 5944 4.6): the form that Linux's locktime lets through. */
+struct arp_packet arp_gratuitous_reply(struct mac mac, struct ip ip);
+/* Ordinary request: who has target? tell sender. With sender 0.0.0.0 a probe (RFC 5227 2.1.1). */
+struct arp_packet arp_request(struct mac mac, struct ip sender, struct ip target);
+/* Unicast answer to a request. */
+struct arp_packet arp_reply(struct mac mac, struct ip ip, const struct arp_packet *request);
+void arp_encode(const struct arp_packet *packet, uint8_t frame[ARP_FRAME_LEN]);
+/* 0, or -EBADMSG: truncated, not ARP over Ethernet for IPv4, another operation. Padding behind it is fine. */
+int arp_decode(const uint8_t *frame, size_t len, struct arp_packet *ret);
+
+#endif

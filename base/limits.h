@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every limit of the project in one place, each with its reason. Loops over outside data are bounded by these. */
+#ifndef MLB_BASE_LIMITS_H
+#define MLB_BASE_LIMITS_H
+
+/* A node's name: a DNS label is 63 bytes; host names of this length are what people have. */
+#define NODE_NAME_MAX 63
+
+/* A service's name. Kubernetes "namespace/name" is 63 + 1 + 253; longer ones are refused with an error. */
+#define SERVICE_NAME_MAX 127
+
+/* Linux: IFNAMSIZ is 16 with the terminator. */
+#define IFACE_NAME_MAX 15
+
+/* Members that one node can know. Design range is 3 to 1,000; 10,000 in simulation. */
+#define MEMBER_MAX 10240
+
+/* Default table size of a daemon; memory is reserved for this many at start. */
+#define MEMBER_DEFAULT 1024
+
+/* Encoded metadata of a node (labels, MACs, segments): several records still share one datagram. */
+#define META_LEN_MAX 512
+
+/* Labels of a node, and the text of each key and value (Kubernetes allows 63 for a value, 253 + 63 for a key). */
+#define LABEL_MAX 16
+#define LABEL_TEXT_MAX 63
+
+/* Segments (interface + subnet) and MACs that a node tells the others about. */
+#define SEGMENT_MAX 8
+
+/* Seeds in `gossip.join`. */
+#define SEED_MAX 64
+
+/* Largest UDP payload that we send unless configured: fits a 1500-byte MTU with IPv6 and one VLAN/VXLAN header. */
+#define PACKET_LEN_DEFAULT 1400
+
+/* Largest UDP payload that we read or may be configured to send: a jumbo frame. */
+#define PACKET_LEN_MAX 8900
+
+/* Smallest permitted packetSize: one full member record (metadata included) must fit. */
+#define PACKET_LEN_MIN 800
+
+/* Replicated items (claims): key and value bytes. */
+#define ITEM_KEY_MAX 20
+#define ITEM_VALUE_MAX 48
+
+/* Items that a node stores over all origins: 10,000 addresses on every side of a move, and room. */
+#define ITEM_DEFAULT 4096
+#define ITEM_MAX 65536
+
+/* Addresses and services that one node handles. */
+#define ADDRESS_MAX 16384
+#define SERVICE_MAX 16384
+
+/* Addresses that one service may list. */
+#define SERVICE_ADDRESS_MAX 1024
+
+/* Interfaces that a service may name, and selectors on it. */
+#define SERVICE_INTERFACE_MAX 8
+#define SELECTOR_MAX 8
+
+/* Links and addresses of the host that netlink/ tracks. */
+#define LINK_MAX 1024
+#define LINK_ADDRESS_MAX 32768
+
+/* Configuration: size of the file, nesting and number of reported errors. */
+#define CONFIG_FILE_MAX (1024 * 1024)
+#define CONFIG_ERROR_MAX 64
+
+/* Keys in a key ring. */
+#define KEY_MAX 8
+
+/* Events kept for `mlbctl events`. */
+#define EVENT_RING_MAX 1024
+
+/* Control API: connections at once and bytes of a request body. */
+#define CONTROL_CONNECTION_MAX 32
+#define CONTROL_BODY_MAX 65536
+
+#endif

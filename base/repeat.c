@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/repeat.h"
+
+#include <stddef.h>
+
+static const int64_t burst_ms[] = REPEAT_BURST_MS;
+
+#define BURST_N (sizeof(burst_ms) / sizeof(burst_ms[0]))
+
+void repeat_start(struct repeat *r, struct instant now)
+{
+	r->next = instant_add(now, span_ms(burst_ms[0]));
+	r->sent = 0;
+}
+
+void repeat_stop(struct repeat *r)
+{
+	r->next = INSTANT_NEVER;
+}
+
+bool repeat_due(struct repeat *r, struct instant now, struct rng *rng)
+{
+	if (!instant_reached(r->next, now))
+		return false;
+	r->sent++;
+	if (r->sent < BURST_N) {
+		r->next = instant_add(now, span_ms(burst_ms[r->sent] - burst_ms[r->sent - 1]));
+	} else {
+		int64_t tenth_ms = REPEAT_REFRESH_S * 1000 / 10;
+
+		r->next = instant_add(now, span_ms(rng_between(rng, 9 * tenth_ms, 11 * tenth_ms)));
+	}
+	return true;
+}

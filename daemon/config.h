@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The YAML configuration: parsed with libyaml's events into plain structs, all problems at once as
+ * "file:line: key: what is wrong". Unknown keys, duplicate keys and bad values are refused.
+ */
+#ifndef MLB_DAEMON_CONFIG_H
+#define MLB_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/label.h"
+#include "base/limits.h"
+#include "base/time.h"
+#include "election/election.h"
+#include "gossip/gossip.h"
+#include "gossip/seal.h"
+
+struct config_service {
+	char *name;	      /* owned */
+	struct ip *addresses; /* owned */
+	size_t address_n;
+	char **interfaces; /* owned, each too */
+	size_t interface_n;
+	enum claim_mode mode;
+	struct label_selector *selectors; /* owned, each with what it owns */
+	size_t selector_n;
+	unsigned int line; /* where it stands in the file, for later errors */
+};
+
+enum config_profile { CONFIG_PROFILE_LAN, CONFIG_PROFILE_FAST, CONFIG_PROFILE_WAN };
+
+struct config {
+	char *path; /* owned: the file that it was read from */
+	struct {
+		char name[NODE_NAME_MAX + 1];
+		struct label_set labels;
+	} node;
+	struct {
+		char *bind;    /* owned: address or interface; NULL: the one that reaches the first peer */
+		uint16_t port; /* default 7946 */
+		struct endpoint seeds[SEED_MAX];
+		size_t seed_n;
+		char *key_file; /* owned, or NULL */
+		bool insecure;
+		struct seal_ring ring; /* read from key_file, or the insecure ring */
+		enum config_profile profile;
+		struct gossip_timers timers; /* of the profile, single ones replaced by `timers:` */
+		size_t packet_len_max;
+		unsigned int line; /* of `gossip:` */
+	} gossip;
+	struct config_service *services; /* owned */
+	size_t service_n;
+	struct {
+		char *socket; /* owned; default /run/mlb/mlbd.sock */
+		bool listen_set;
+		struct endpoint listen; /* metrics */
+	} control;
+};
+
+struct config_errors {
+	size_t error_n;		       /* of all; texts are kept for the first CONFIG_ERROR_MAX */
+	char *texts[CONFIG_ERROR_MAX]; /* owned: "file:line: key: what is wrong", without newline */
+};
+
+/*
+ * Read and check a file, the key file that it names included. 0 and *ret (caller frees), or -EINVAL with *errors filled
+ * (then nothing is returned). The file itself unreadable: one error. Never prints.
+ */
+int config_load(const char *path, struct config **ret, struct config_errors *errors);
+/* The same over bytes; `path` is used in messages only. read_keys false: key_file is not opened (fuzzing). */
+int config_parse(const char *path, const char *text, size_t len, bool read_keys, struct config **ret,
+		 struct config_errors *errors);
+void config_free(struct config *config); /* NULL is fine */
+void config_errors_free(struct config_errors *errors);
+/* Append one error (printf); for checks that need the running system (address on no interface). */
+void config_errors_add(struct config_errors *errors, const char *path, unsigned int line, const char *key,
+		       const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The services as the election wants them; the array (caller frees with free) borrows from config. NULL without memory. */
+struct election_service *config_election_services(const struct config *config);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control API: HTTP/JSON over a Unix socket, by libmicrohttpd driven from our own event loop (no threads). GET /v1/status,
+ * /v1/members, /v1/services, /v1/events, /v1/version; POST /v1/drain, /v1/undrain, /v1/handover, /v1/reload.
+ */
+#ifndef MLB_DAEMON_CONTROL_H
+#define MLB_DAEMON_CONTROL_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct control; /* opaque */
+
+/* What the daemon gives the API: each returns a new document that control frees, or NULL without memory. */
+struct control_handler {
+	cJSON *(*status)(void *arg);
+	cJSON *(*members)(void *arg);
+	cJSON *(*services)(void *arg);
+	/* Events with sequence number > since, oldest first. */
+	cJSON *(*events)(void *arg, uint64_t since);
+	/*
+	 * POST /v1/<verb> with a JSON object (may be NULL: no body). Returns the HTTP status (200, 400, 404, 409) and, where
+	 * it is not 200, a one-line reason in error. /v1/drain answers at once; progress is seen in status.
+	 */
+	int (*command)(void *arg, const char *verb, const cJSON *body, char *error, size_t error_cap);
+	void *arg;
+};
+
+/*
+ * Listen on the Unix socket at path (mode 0660; parent folder created with 0755 where missing). -EADDRINUSE: another daemon
+ * answers there; a stale socket file is replaced. 0 or negative errno.
+ */
+int control_open(uv_loop_t *loop, const char *path, const struct control_handler *handler, struct control **ret);
+/* Stops listening and removes the socket file. NULL is fine. */
+void control_close(struct control *control);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One node's whole protocol brain: gossip and election put together, still pure. The daemon runs one over real sockets,
+ * the simulator runs many in virtual time. What gossip learns reaches election here, as plain values.
+ */
+#ifndef MLB_DAEMON_NODE_H
+#define MLB_DAEMON_NODE_H
+
+#include "base/meta.h"
+#include "election/election.h"
+#include "gossip/gossip.h"
+
+struct node_config {
+	struct gossip_config gossip;	 /* meta is set by the node from `meta` below */
+	struct election_config election; /* self and instance are set by the node */
+	struct meta meta;		 /* our own at start */
+};
+
+enum node_event_kind {
+	NODE_EVENT_TICK,
+	NODE_EVENT_PACKET,
+	NODE_EVENT_META, /* labels, segments, readiness changed (draining is the node's own) */
+	NODE_EVENT_SERVICES,
+	NODE_EVENT_DRAIN,
+	NODE_EVENT_UNDRAIN,
+	NODE_EVENT_HANDOVER,
+	NODE_EVENT_STOP, /* drain, then leave; NODE_ACTION_STOPPED follows */
+	NODE_EVENT_CLAIM_FAILED,
+	NODE_EVENT_LOST,
+};
+
+struct node_event {
+	enum node_event_kind kind;
+	struct instant now;
+	union {
+		struct {
+			struct endpoint from;
+			uint64_t sender;
+			uint64_t counter;
+			bool to_anyone;
+			const uint8_t *body; /* borrowed for the step */
+			size_t len;
+		} packet;
+		const struct meta *meta; /* borrowed for the step */
+		struct {
+			const struct election_service *services; /* borrowed until the next such event */
+			size_t service_n;
+		} services;
+		struct {
+			struct ip ip;
+			const char *node;
+		} handover;
+		struct ip ip; /* CLAIM_FAILED, LOST */
+	};
+};
+
+enum node_action_kind {
+	NODE_ACTION_SEND,
+	NODE_ACTION_CLAIM,
+	NODE_ACTION_RELEASE,
+	NODE_ACTION_ANNOUNCE,
+	NODE_ACTION_MEMBER, /* for log, events, metrics */
+	NODE_ACTION_OWNER,  /* for log, events, metrics */
+	NODE_ACTION_JOINED,
+	NODE_ACTION_CONFLICT, /* our name is taken: stop with an error */
+	NODE_ACTION_DRAINED,
+	NODE_ACTION_STOPPED,
+};
+
+struct node_action {
+	enum node_action_kind kind;
+	union {
+		struct {
+			struct endpoint to;
+			uint64_t sender;
+			uint64_t receiver;
+			uint64_t counter;
+			const uint8_t *body; /* valid until the next node_step of this node */
+			size_t len;
+		} send;
+		struct {
+			struct ip ip;
+			char iface[IFACE_NAME_MAX + 1];
+			enum claim_mode mode;
+		} claim; /* RELEASE and ANNOUNCE use ip alone */
+		struct {
+			char name[NODE_NAME_MAX + 1];
+			enum gossip_state from;
+			enum gossip_state to;
+			enum gossip_reason reason;
+			struct span silent; /* how long the former state lasted */
+		} member;
+		struct {
+			struct ip ip;
+			char from[NODE_NAME_MAX + 1]; /* empty: nobody */
+			char to[NODE_NAME_MAX + 1];
+			uint64_t epoch;
+			enum election_reason reason;
+		} owner;
+		struct {
+			bool alone;
+		} joined;
+		struct {
+			struct endpoint holder;
+		} conflict;
+	};
+};
+
+#define NODE_ACTION_MAX 2048
+
+struct node_out {
+	size_t action_n;
+	struct node_action actions[NODE_ACTION_MAX];
+};
+
+struct node; /* opaque; about 0.5 MB of fixed buffers beside the tables */
+
+/* NULL without memory. */
+struct node *node_new(const struct node_config *config, uint64_t seed, struct instant now);
+void node_free(struct node *node);
+/* Handle one event. `out` is emptied first. After a full `out` node_deadline() is `now`: tick again. */
+void node_step(struct node *node, const struct node_event *event, struct node_out *out);
+struct instant node_deadline(const struct node *node);
+
+/* For status: read only, valid until the next step. */
+const struct gossip *node_gossip(const struct node *node);
+const struct election *node_election(const struct node *node);
+bool node_joined(const struct node *node);
+bool node_draining(const struct node *node);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Membership by gossip: SWIM (Das, Gupta, Motivala, DSN 2002) with suspicion, incarnations and indirect probes, a
+ * replicated store of small items (each written by its origin alone), and anti-entropy by digests. Pure: time and packets
+ * come in as events, what to send and what changed comes out as actions. docs/PROTOCOL.md has the wire format.
+ */
+#ifndef MLB_GOSSIP_GOSSIP_H
+#define MLB_GOSSIP_GOSSIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/limits.h"
+#include "base/time.h"
+#include "gossip/drop.h"
+
+enum gossip_state { GOSSIP_ALIVE = 1, GOSSIP_SUSPECT, GOSSIP_DEAD, GOSSIP_LEFT };
+
+/* "alive", "suspect", "dead", "left". */
+const char *gossip_state_name(enum gossip_state state);
+
+/* Timers; gossip_timers_lan() and its likes give sets that fit together. */
+struct gossip_timers {
+	struct span probe_interval;   /* one probe per interval, shuffled round robin (SWIM 4.3) */
+	struct span probe_timeout;    /* wait for the direct ack before asking relays */
+	struct span suspicion;	      /* suspect -> dead when nobody refutes */
+	struct span gossip_interval;  /* how often waiting rumours are sent on their own */
+	struct span sync_interval;    /* digest exchange with a random live member */
+	struct span redial_interval;  /* one dead or absent peer is tried per interval, for ever */
+	struct span join_timeout;     /* a node that reaches nobody considers itself joined after this */
+	struct span reap_after;	      /* a dead or left member is forgotten after this (seeds are still dialled) */
+	unsigned int relay_n;	      /* relays asked for an indirect probe (SWIM 4.1) */
+	unsigned int fanout;	      /* members per gossip_interval */
+	unsigned int retransmit_mult; /* sends per rumour = mult * ceil(log2(n + 1)) */
+};
+
+void gossip_timers_lan(struct gossip_timers *timers);
+void gossip_timers_fast(struct gossip_timers *timers);
+void gossip_timers_wan(struct gossip_timers *timers);
+
+struct gossip_config {
+	char name[NODE_NAME_MAX + 1];
+	/*
+	 * One run of one node: high 32 bits wall-clock seconds at start (so that a later run wins), low 32 bits random.
+	 * The core raises it by itself when the cluster remembers a later one for this name (see gossip_instance).
+	 */
+	uint64_t instance;
+	struct endpoint endpoint; /* where the others reach us */
+	struct gossip_timers timers;
+	size_t packet_len_max; /* largest datagram, seal included */
+	size_t member_max;
+	size_t item_max;
+	size_t seed_n;
+	struct endpoint seeds[SEED_MAX]; /* our own endpoint among them is ignored */
+	size_t meta_len;
+	uint8_t meta[META_LEN_MAX]; /* opaque here: base/meta.h */
+};
+
+struct gossip; /* opaque */
+
+/* A member as the outside sees it. Pointers are borrowed until the next step. */
+struct gossip_member {
+	const char *name;
+	uint64_t instance;
+	struct endpoint endpoint;
+	uint32_t incarnation;
+	enum gossip_state state;
+	struct instant since; /* when it entered that state, by our clock */
+	struct span rtt;      /* smoothed (RFC 6298); negative: never measured */
+	const uint8_t *meta;
+	size_t meta_len;
+	bool self;
+};
+
+/* A replicated item: only `origin` writes it; a higher version of the same origin and key replaces a lower one. */
+struct gossip_item {
+	uint64_t origin; /* instance */
+	uint32_t version;
+	uint8_t key_len;
+	uint8_t value_len; /* 0: deleted */
+	uint8_t key[ITEM_KEY_MAX];
+	uint8_t value[ITEM_VALUE_MAX];
+};
+
+enum gossip_event_kind {
+	GOSSIP_EVENT_TICK,   /* time passed */
+	GOSSIP_EVENT_PACKET, /* an authenticated packet came in (seal_open said DROP_NONE) */
+	GOSSIP_EVENT_META,   /* our own metadata changed */
+	GOSSIP_EVENT_ITEM,   /* write or delete one of our own items */
+	GOSSIP_EVENT_LEAVE,  /* tell everybody that we go; GOSSIP_ACTION_LEFT follows */
+};
+
+struct gossip_event {
+	enum gossip_event_kind kind;
+	struct instant now;
+	union {
+		struct {
+			struct endpoint from;
+			uint64_t sender;
+			uint64_t counter;
+			bool to_anyone;	     /* sealed with A = 1 */
+			const uint8_t *body; /* borrowed for the step */
+			size_t len;
+		} packet;
+		struct {
+			const uint8_t *bytes; /* borrowed for the step */
+			size_t len;
+		} meta;
+		struct {
+			const uint8_t *key; /* borrowed for the step */
+			const uint8_t *value;
+			uint8_t key_len;
+			uint8_t value_len; /* 0 deletes */
+		} item;
+	};
+};
+
+/* Why a member changed; the name goes into the log. */
+enum gossip_reason {
+	GOSSIP_REASON_JOINED,	/* first heard of, or a new instance of a known name */
+	GOSSIP_REASON_PROBE,	/* our own probes, direct and indirect, failed */
+	GOSSIP_REASON_RUMOUR,	/* another member said so */
+	GOSSIP_REASON_REFUTED,	/* it said that it lives */
+	GOSSIP_REASON_TIMEOUT,	/* nobody refuted the suspicion in time */
+	GOSSIP_REASON_LEFT,	/* it said goodbye */
+	GOSSIP_REASON_REPLACED, /* its name came back as another instance */
+	GOSSIP_REASON_REAPED,	/* dead or left for so long that it is forgotten */
+	GOSSIP_REASON_META,	/* only metadata or the endpoint changed */
+};
+
+const char *gossip_reason_name(enum gossip_reason reason);
+
+enum gossip_action_kind {
+	GOSSIP_ACTION_SEND,	/* seal and send one packet */
+	GOSSIP_ACTION_MEMBER,	/* a member appeared, changed or was forgotten */
+	GOSSIP_ACTION_ITEM,	/* an item of another origin changed; value_len 0: gone */
+	GOSSIP_ACTION_JOINED,	/* once: we have the state of the cluster, or join_timeout passed alone */
+	GOSSIP_ACTION_LEFT,	/* once: the goodbye has been sent often enough */
+	GOSSIP_ACTION_CONFLICT, /* another live node has our name and was there first: we must stop */
+};
+
+struct gossip_action {
+	enum gossip_action_kind kind;
+	union {
+		struct {
+			struct endpoint to;
+			uint64_t sender;
+			uint64_t receiver; /* 0: anyone */
+			uint64_t counter;
+			const uint8_t *body; /* in the arena of gossip_out */
+			size_t len;
+		} send;
+		struct {
+			uint64_t instance;
+			enum gossip_state from; /* 0: unknown before */
+			enum gossip_state to;	/* 0: forgotten */
+			enum gossip_reason reason;
+			/* The member itself by gossip_member_find(instance), but not when `to` is 0. */
+			char name[NODE_NAME_MAX + 1];
+		} member;
+		struct gossip_item item;
+		struct {
+			bool alone; /* by timeout, nobody answered */
+		} joined;
+		struct {
+			struct endpoint holder; /* where the other one is */
+		} conflict;
+	};
+};
+
+/* Bounds of one step. What does not fit waits: gossip_deadline() is then `now` and the next tick goes on. */
+#define GOSSIP_ACTION_MAX 512
+#define GOSSIP_ARENA_LEN (256 * 1024)
+
+/* Large: keep one per process, not on the stack. A step overwrites it. */
+struct gossip_out {
+	size_t action_n;
+	struct gossip_action actions[GOSSIP_ACTION_MAX];
+	size_t arena_len;
+	uint8_t arena[GOSSIP_ARENA_LEN];
+};
+
+/* Allocates everything it will ever need. NULL without memory. libsodium must be initialised. */
+struct gossip *gossip_new(const struct gossip_config *config, uint64_t seed, struct instant now);
+void gossip_free(struct gossip *g);
+
+/* Handle one event. `out` is emptied first. `now` never goes back; late, early and duplicate ticks are fine. */
+void gossip_step(struct gossip *g, const struct gossip_event *event, struct gossip_out *out);
+/* When the next tick is due at the latest. */
+struct instant gossip_deadline(const struct gossip *g);
+
+/* Our own instance now. */
+uint64_t gossip_instance(const struct gossip *g);
+bool gossip_joined(const struct gossip *g);
+/* Members known, ourselves included, of any state. Iterate by index below the count; order is by name. */
+size_t gossip_member_n(const struct gossip *g);
+void gossip_member_at(const struct gossip *g, size_t index, struct gossip_member *ret);
+/* By instance; false when unknown. */
+bool gossip_member_find(const struct gossip *g, uint64_t instance, struct gossip_member *ret);
+
+struct gossip_stats {
+	uint64_t drops[GOSSIP_DROP_N]; /* those that the core decides */
+	uint64_t sent_n;
+	uint64_t sent_bytes; /* bodies, without the seal */
+	uint64_t received_n;
+	uint64_t suspicions_n;	/* raised by this node */
+	uint64_t refutations_n; /* of suspicions about this node */
+	size_t item_n;
+};
+
+void gossip_stats_get(const struct gossip *g, struct gossip_stats *ret);
+
+#endif

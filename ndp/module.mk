@@ -1,0 +1,2 @@
+core_src += ndp/packet.c
+shell_src += ndp/socket.c

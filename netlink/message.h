@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rtnetlink messages (RFC 3549; linux/rtnetlink.h): decoding of links and addresses, building of claims and dumps.
+ * Pure: bytes in, structs out, on libmnl's parsing helpers.
+ */
+#ifndef MLB_NETLINK_MESSAGE_H
+#define MLB_NETLINK_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/limits.h"
+
+/* IFA_PROTO of our addresses (Linux 5.18): how a later run, and a person with `ip -d addr`, recognises them. */
+#define NETLINK_ADDRESS_PROTOCOL 0x6d
+/* IFA_LABEL suffix of our IPv4 addresses, for kernels without IFA_PROTO: "eth0:mlb". */
+#define NETLINK_LABEL_SUFFIX ":mlb"
+
+struct netlink_link {
+	uint32_t index;
+	uint32_t master; /* index of the bridge or bond that it is enslaved to; 0: none */
+	char name[IFACE_NAME_MAX + 1];
+	struct mac mac;
+	bool ethernet; /* ARPHRD_ETHER: can carry announcements */
+	bool loopback;
+	bool up;      /* IFF_UP */
+	bool running; /* IFF_UP and IFF_LOWER_UP and operational state up or unknown: carrier */
+};
+
+struct netlink_address {
+	uint32_t index;	      /* of the link */
+	struct subnet subnet; /* host bits kept */
+	uint8_t protocol;     /* IFA_PROTO; 0 where the kernel has none */
+	bool ours;	      /* by protocol or by label */
+	bool tentative;	      /* IPv6: DAD still running, or failed */
+};
+
+enum netlink_change_kind {
+	NETLINK_LINK_SET,
+	NETLINK_LINK_GONE,
+	NETLINK_ADDRESS_SET,
+	NETLINK_ADDRESS_GONE,
+	NETLINK_DONE,  /* end of a dump, or acknowledgement of request `seq` */
+	NETLINK_ERROR, /* request `seq` failed with `error` (negative errno) */
+};
+
+struct netlink_change {
+	enum netlink_change_kind kind;
+	uint32_t seq;
+	int error;
+	union {
+		struct netlink_link link;
+		struct netlink_address address;
+	};
+};
+
+/*
+ * Decode the message at the head of data. Returns its aligned length (>= 16) and sets *change; *known is false for a
+ * message of no interest. -EBADMSG: truncated or nonsense; the rest of the datagram must be dropped.
+ */
+int netlink_message_decode(const void *data, size_t len, struct netlink_change *change, bool *known);
+
+#define NETLINK_REQUEST_LEN_MAX 256
+
+/* Build one request into buf; return its length. Dumps of all links or of all addresses: */
+size_t netlink_message_dump_links(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq);
+size_t netlink_message_dump_addresses(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq);
+/*
+ * RTM_NEWADDR with NLM_F_REPLACE: ip/32 or ip/128 on the link with a lifetime in seconds, preferred 0 for IPv6
+ * (never chosen as a source), NODAD, NOPREFIXROUTE, IFA_PROTO, and for IPv4 the label iface:mlb. Asks for an acknowledgement.
+ */
+size_t netlink_message_add(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, uint32_t index, const char *iface,
+			   struct ip ip, uint32_t valid_s);
+/* RTM_DELADDR of ip/32 or ip/128. Asks for an acknowledgement. */
+size_t netlink_message_del(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, uint32_t index, struct ip ip);
+
+#endif

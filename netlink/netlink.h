@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shell: two rtnetlink sockets, one for events and dumps, one for requests. Keeps a netlink_table up to date
+ * (dumps again after ENOBUFS) and adds, renews and removes our addresses. Non-blocking; the caller polls the two descriptors.
+ */
+#ifndef MLB_NETLINK_NETLINK_H
+#define MLB_NETLINK_NETLINK_H
+
+#include "netlink/table.h"
+
+struct netlink; /* opaque */
+
+struct netlink_handler {
+	/* Links or addresses changed (once per batch read). */
+	void (*changed)(void *arg);
+	/* Somebody else removed one of our addresses (ours by netlink_add, not by netlink_del or its own expiry on del). */
+	void (*removed)(void *arg, uint32_t index, struct ip ip);
+	/* The kernel answered netlink_add (error 0 or negative errno). */
+	void (*added)(void *arg, uint32_t index, struct ip ip, int error);
+	void *arg;
+};
+
+/*
+ * Open, subscribe, and dump once (blocking, bounded to 2 s). 0 or a negative errno (-EPERM without CAP_NET_ADMIN is found
+ * only by netlink_probe_rights).
+ */
+int netlink_open(const struct netlink_handler *handler, struct netlink **ret);
+void netlink_close(struct netlink *n);
+/* Descriptors to poll for reading; call netlink_read when either is readable. */
+int netlink_event_fd(const struct netlink *n);
+int netlink_request_fd(const struct netlink *n);
+/* Read what is there. Returns 0, or a negative errno that means the sockets are of no use any more. */
+int netlink_read(struct netlink *n);
+const struct netlink_table *netlink_table(const struct netlink *n);
+/* May this process change addresses? 0 or -EPERM. Asks the kernel to delete an address that cannot exist. */
+int netlink_probe_rights(struct netlink *n);
+/* Queue one request; sent at once where the socket takes it. 0 or negative errno. `added` follows for add. */
+int netlink_add(struct netlink *n, uint32_t index, struct ip ip, uint32_t valid_s);
+int netlink_del(struct netlink *n, uint32_t index, struct ip ip);
+/*
+ * Remove every address that carries our mark and is not in keep[0..keep_n): what an earlier run left.
+ * Returns how many removals were asked for.
+ */
+size_t netlink_clean_leftovers(struct netlink *n, const struct ip *keep, size_t keep_n);
+
+#endif

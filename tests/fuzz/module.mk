@@ -1,0 +1,1 @@
+fuzz_src += $(wildcard tests/fuzz/fuzz_*.c)

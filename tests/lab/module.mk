@@ -1,0 +1,1 @@
+lab_src += tests/lab/labswitch.c tests/lab/prober.c

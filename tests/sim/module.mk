@@ -1,0 +1,1 @@
+sim_src += $(wildcard tests/sim/*.c)

@@ -1,0 +1,1 @@
+unit_src += $(wildcard tests/unit/test_*.c)

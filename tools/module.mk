@@ -1,0 +1,1 @@
+prog_src += tools/mlbctl.c
