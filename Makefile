@@ -2,7 +2,7 @@
 # mlbd: one non-recursive make. Each folder lists its own files in module.mk; see CONTRIBUTING.md.
 #
 #   make               build mlbd and mlbctl            make check    all tests
-#   make demo          three nodes, a failover, 40 s    make bench    measurements beside peers
+#   make demo          three nodes, failovers, 40 s     make help     everything else
 #   make install DESTDIR= PREFIX=                       MODE=debug|release|asan|tsan|cov|fuzz
 
 MODE ?= release
@@ -41,6 +41,8 @@ LDFLAGS_MODE_fuzz := -fsanitize=address,undefined
 ifeq ($(filter $(MODE),debug release asan tsan cov fuzz),)
 $(error MODE=$(MODE) is none of debug, release, asan, tsan, cov, fuzz)
 endif
+# One short line for each command; V=1 shows the commands themselves.
+say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(WERROR) $(CFLAGS_MODE_$(MODE)) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_MODE_$(MODE)) $(LDFLAGS)
 
@@ -71,28 +73,28 @@ all: $(prog)
 
 $(B)/libcore.a: $(core_obj)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 $(B)/libshell.a: $(shell_obj)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(prog): $(B)/%: $(B)/%.o $(B)/libshell.a $(B)/libcore.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) -lm
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) -lm
 $(lab): $(B)/%: $(B)/%.o $(B)/libshell.a $(B)/libcore.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) -lm
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) -lm
 $(unit): $(B)/%: $(B)/%.o $(B)/libshell.a $(B)/libcore.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) $(check_libs) -lm
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) $(check_libs) -lm
 # A harness is a fuzzer in MODE=fuzz, and a program that replays its corpus in every other mode.
 fuzz_main := $(if $(filter fuzz,$(MODE)),,$(B)/tests/fuzz/replay.o)
 $(fuzz): $(B)/%: $(B)/%.o $(fuzz_main) $(B)/libshell.a $(B)/libcore.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(if $(fuzz_main),,-fsanitize=fuzzer) -o $@ $< $(fuzz_main) \
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(if $(fuzz_main),,-fsanitize=fuzzer) -o $@ $< $(fuzz_main) \
 		$(B)/libshell.a $(B)/libcore.a $(shell_libs) -lm
 $(B)/tests/sim/sim: $(sim_src:%.c=$(B)/%.o) $(B)/libcore.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(core_libs) -lm
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(core_libs) -lm
 
 sim-bin: $(B)/tests/sim/sim
 unit-bin: $(unit)

@@ -44,8 +44,7 @@
 #define ITEM_KEY_MAX 20
 #define ITEM_VALUE_MAX 48
 
-/* Items that a node stores over all origins: 10,000 addresses on every side of a move, and room. */
-#define ITEM_DEFAULT 4096
+/* Items that a node stores over all origins: 10,000 addresses on every side of a move, and room. Only what is used is touched. */
 #define ITEM_MAX 65536
 
 /* Addresses and services that one node handles. */

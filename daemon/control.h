@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct control; /* opaque */
@@ -21,18 +22,25 @@ struct control_handler {
 	cJSON *(*events)(void *arg, uint64_t since);
 	/*
 	 * POST /v1/<verb> with a JSON object (may be NULL: no body). Returns the HTTP status (200, 400, 404, 409) and, where
-	 * it is not 200, a one-line reason in error. /v1/drain answers at once; progress is seen in status.
+	 * it is not 200, the reason in error: one line, or for a refused configuration one per problem. The fields of the
+	 * body are checked already: "handover" has "service" and "node", non-empty strings; the others have none.
+	 * /v1/drain answers at once; progress is seen in status.
 	 */
 	int (*command)(void *arg, const char *verb, const cJSON *body, char *error, size_t error_cap);
 	void *arg;
+	/* A client that neither sends nor reads for so long is dropped; 0: 10 s. */
+	unsigned int idle_timeout_s;
 };
 
 /*
  * Listen on the Unix socket at path (mode 0660; parent folder created with 0755 where missing). -EADDRINUSE: another daemon
- * answers there; a stale socket file is replaced. 0 or negative errno.
+ * answers there; a stale socket file is replaced. -EEXIST: the path is no socket; left alone. 0 or negative errno.
  */
 int control_open(uv_loop_t *loop, const char *path, const struct control_handler *handler, struct control **ret);
-/* Stops listening and removes the socket file. NULL is fine. */
+/*
+ * Stops listening, closes all connections and removes the socket file. The memory goes with the next turn of the loop. Not
+ * from within a handler. NULL is fine.
+ */
 void control_close(struct control *control);
 
 #endif

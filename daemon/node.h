@@ -88,7 +88,6 @@ struct node_action {
 			enum gossip_state from;
 			enum gossip_state to;
 			enum gossip_reason reason;
-			struct span silent; /* how long the former state lasted */
 		} member;
 		struct {
 			struct ip ip;
@@ -106,7 +105,7 @@ struct node_action {
 	};
 };
 
-#define NODE_ACTION_MAX 2048
+#define NODE_ACTION_MAX 4096
 
 struct node_out {
 	size_t action_n;
@@ -118,8 +117,12 @@ struct node; /* opaque; about 0.5 MB of fixed buffers beside the tables */
 /* NULL without memory. */
 struct node *node_new(const struct node_config *config, uint64_t seed, struct instant now);
 void node_free(struct node *node);
-/* Handle one event. `out` is emptied first. After a full `out` node_deadline() is `now`: tick again. */
+/*
+ * Handle one event. `out` is emptied first. When a step produces more than `out` holds, the rest waits: tick again, at once
+ * and before any other event, for as long as node_pending() says so.
+ */
 void node_step(struct node *node, const struct node_event *event, struct node_out *out);
+bool node_pending(const struct node *node);
 struct instant node_deadline(const struct node *node);
 
 /* For status: read only, valid until the next step. */

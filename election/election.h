@@ -59,6 +59,8 @@ struct election_config {
 	struct span claim_backoff;    /* the k-th candidate of an orphan waits k times this */
 	struct span handover_timeout; /* a stopping owner lets go after this even if nobody took over */
 	struct span failed_hold;      /* a node whose kernel refused an address is no candidate for it for so long */
+	size_t node_max;
+	size_t address_max; /* configured ones and those only heard of */
 };
 
 void election_config_defaults(struct election_config *config);

@@ -31,6 +31,9 @@ struct gossip_timers {
 	struct span redial_interval;  /* one dead or absent peer is tried per interval, for ever */
 	struct span join_timeout;     /* a node that reaches nobody considers itself joined after this */
 	struct span reap_after;	      /* a dead or left member is forgotten after this (seeds are still dialled) */
+	struct span beat_interval;    /* heartbeat between a node and its watchers */
+	struct span silence;	      /* a watcher that heard nothing for so long verifies */
+	struct span verify;	      /* and votes after this */
 	unsigned int relay_n;	      /* relays asked for an indirect probe (SWIM 4.1) */
 	unsigned int fanout;	      /* members per gossip_interval */
 	unsigned int retransmit_mult; /* sends per rumour = mult * ceil(log2(n + 1)) */
@@ -128,6 +131,7 @@ enum gossip_reason {
 	GOSSIP_REASON_REPLACED, /* its name came back as another instance */
 	GOSSIP_REASON_REAPED,	/* dead or left for so long that it is forgotten */
 	GOSSIP_REASON_META,	/* only metadata or the endpoint changed */
+	GOSSIP_REASON_QUORUM,	/* a quorum of its watchers heard nothing */
 };
 
 const char *gossip_reason_name(enum gossip_reason reason);

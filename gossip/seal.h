@@ -34,7 +34,7 @@
 
 struct seal_key {
 	uint8_t bytes[SEAL_KEY_LEN];
-	uint8_t id; /* first byte of BLAKE2b(key): picks the key without trial decryption */
+	uint8_t id; /* first byte of BLAKE2b-256(key): picks the key without trial decryption */
 };
 
 /* keys[0] seals, all open. Two keys with one id are tried in order. */
@@ -45,7 +45,7 @@ struct seal_ring {
 
 struct seal_header {
 	uint64_t sender;   /* instance of the sender */
-	uint64_t receiver; /* instance of the receiver; 0: anyone */
+	uint64_t receiver; /* instance of the receiver; 0: anyone (no instance is 0) */
 	uint64_t counter;  /* never twice for one sender instance */
 };
 
@@ -58,12 +58,13 @@ void seal_key_init(struct seal_key *key, const uint8_t bytes[SEAL_KEY_LEN]);
 int seal_ring_parse(const char *text, size_t len, struct seal_ring *ret, unsigned int *ret_line);
 /* The ring of `insecure: true`: one fixed, public key, so that there is one wire format and no plaintext path. */
 void seal_ring_insecure(struct seal_ring *ret);
-/* Seal body into out. Returns the datagram's length, or -EMSGSIZE when cap < len + SEAL_OVERHEAD. */
+/* Seal body into out (no overlap). Returns the datagram's length, or -EMSGSIZE when cap < len + SEAL_OVERHEAD. */
 int seal_pack(const struct seal_ring *ring, const struct seal_header *header, const uint8_t *body, size_t len,
 	      uint8_t *out, size_t cap);
 /*
- * Open a datagram addressed to `me` or to anyone. GOSSIP_DROP_NONE: *header and body[0..*body_len) are set; otherwise
- * nothing is. cap must be >= len.
+ * Open a datagram addressed to `me` or to anyone. GOSSIP_DROP_NONE: *header, *body_len and body[0..*body_len) are set;
+ * otherwise *header and *body_len keep what they had, and body may have been zeroed. cap must be >= len, and body must
+ * not overlap datagram: a second key of the same id reads it again.
  */
 enum gossip_drop seal_open(const struct seal_ring *ring, uint64_t me, const uint8_t *datagram, size_t len,
 			   struct seal_header *header, uint8_t *body, size_t cap, size_t *body_len);

@@ -23,17 +23,17 @@ struct netlink_link {
 	uint32_t master; /* index of the bridge or bond that it is enslaved to; 0: none */
 	char name[IFACE_NAME_MAX + 1];
 	struct mac mac;
-	bool ethernet; /* ARPHRD_ETHER: can carry announcements */
+	bool ethernet; /* ARPHRD_ETHER with a MAC: can carry announcements */
 	bool loopback;
 	bool up;      /* IFF_UP */
-	bool running; /* IFF_UP and IFF_LOWER_UP and operational state up or unknown: carrier */
+	bool running; /* IFF_UP and IFF_LOWER_UP and operational state (RFC 2863) up or unknown: carrier */
 };
 
 struct netlink_address {
 	uint32_t index;	      /* of the link */
 	struct subnet subnet; /* host bits kept */
 	uint8_t protocol;     /* IFA_PROTO; 0 where the kernel has none */
-	bool ours;	      /* by protocol or by label */
+	bool ours;	      /* by protocol or by label, and /32 or /128, as netlink_message_add makes them */
 	bool tentative;	      /* IPv6: DAD still running, or failed */
 };
 
@@ -57,19 +57,21 @@ struct netlink_change {
 };
 
 /*
- * Decode the message at the head of data. Returns its aligned length (>= 16) and sets *change; *known is false for a
- * message of no interest. -EBADMSG: truncated or nonsense; the rest of the datagram must be dropped.
+ * Decode the message at the head of data, which is aligned to 4 bytes (NLMSG_ALIGNTO). Returns its aligned length (>= 16,
+ * at most len) and sets *change; *known is false for a message of no interest. Of LINK_GONE only the index counts.
+ * -EBADMSG: truncated or nonsense; the rest of the datagram must be dropped.
  */
 int netlink_message_decode(const void *data, size_t len, struct netlink_change *change, bool *known);
 
 #define NETLINK_REQUEST_LEN_MAX 256
 
-/* Build one request into buf; return its length. Dumps of all links or of all addresses: */
+/* Build one request into buf, aligned as above; return its length. Dumps of all links or of all addresses: */
 size_t netlink_message_dump_links(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq);
 size_t netlink_message_dump_addresses(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq);
 /*
- * RTM_NEWADDR with NLM_F_REPLACE: ip/32 or ip/128 on the link with a lifetime in seconds, preferred 0 for IPv6
- * (never chosen as a source), NODAD, NOPREFIXROUTE, IFA_PROTO, and for IPv4 the label iface:mlb. Asks for an acknowledgement.
+ * RTM_NEWADDR with NLM_F_REPLACE: ip/32 or ip/128 on the link with a lifetime in seconds (0: for ever), preferred 0 for
+ * IPv6 (never chosen as a source), NOPREFIXROUTE, IFA_PROTO, for IPv6 NODAD, and for IPv4 the label iface:mlb where it
+ * fits into 15 characters (iface may be ""). Asks for an acknowledgement.
  */
 size_t netlink_message_add(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, uint32_t index, const char *iface,
 			   struct ip ip, uint32_t valid_s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shell: two rtnetlink sockets, one for events and dumps, one for requests. Keeps a netlink_table up to date
- * (dumps again after ENOBUFS) and adds, renews and removes our addresses. Non-blocking; the caller polls the two descriptors.
+ * Shell: two rtnetlink sockets, one for events and dumps, one for requests. Keeps a netlink_table up to date (dumps
+ * again after ENOBUFS) and adds, renews and removes our addresses. Non-blocking; the caller polls the two descriptors.
  */
 #ifndef MLB_NETLINK_NETLINK_H
 #define MLB_NETLINK_NETLINK_H
@@ -10,31 +10,56 @@
 
 struct netlink; /* opaque */
 
+/* Requests that wait for the kernel's answer: a move of every address that a node can have, twice. */
+#define NETLINK_QUEUE_MAX (2 * ADDRESS_MAX)
+
 struct netlink_handler {
-	/* Links or addresses changed (once per batch read). */
+	/*
+	 * All are called from within netlink_read only, and may call anything here but netlink_read,
+	 * netlink_probe_rights and netlink_close.
+	 *
+	 * Links or addresses changed (once per batch read).
+	 */
 	void (*changed)(void *arg);
-	/* Somebody else removed one of our addresses (ours by netlink_add, not by netlink_del or its own expiry on del). */
+	/*
+	 * An address that netlink_add put there is gone, and neither by netlink_del nor because its lifetime ran out:
+	 * another program removed it, or its link went down (IPv6). Comes after `changed`, once; the address is no
+	 * longer held.
+	 */
 	void (*removed)(void *arg, uint32_t index, struct ip ip);
-	/* The kernel answered netlink_add (error 0 or negative errno). */
+	/*
+	 * The kernel answered netlink_add (error 0 or negative errno), or -ETIMEDOUT: it had to wait in the queue for
+	 * longer than the lifetime it asked for, and was not sent. After an error the address is no longer held.
+	 */
 	void (*added)(void *arg, uint32_t index, struct ip ip, int error);
 	void *arg;
 };
 
 /*
- * Open, subscribe, and dump once (blocking, bounded to 2 s). 0 or a negative errno (-EPERM without CAP_NET_ADMIN is found
- * only by netlink_probe_rights).
+ * Open, subscribe, and dump once (blocking, bounded to 2 s). 0 or a negative errno (-EPERM without CAP_NET_ADMIN is
+ * found only by netlink_probe_rights).
  */
 int netlink_open(const struct netlink_handler *handler, struct netlink **ret);
 void netlink_close(struct netlink *n);
 /* Descriptors to poll for reading; call netlink_read when either is readable. */
 int netlink_event_fd(const struct netlink *n);
 int netlink_request_fd(const struct netlink *n);
-/* Read what is there. Returns 0, or a negative errno that means the sockets are of no use any more. */
+/*
+ * Read what is there (bounded: poll level-triggered) and send what waits. Returns 0, or a negative errno that means
+ * the sockets are of no use any more.
+ */
 int netlink_read(struct netlink *n);
 const struct netlink_table *netlink_table(const struct netlink *n);
-/* May this process change addresses? 0 or -EPERM. Asks the kernel to delete an address that cannot exist. */
+/*
+ * May this process change addresses? 0, -EPERM, or another negative errno when it could not ask. Asks the kernel to
+ * delete an address that cannot exist.
+ */
 int netlink_probe_rights(struct netlink *n);
-/* Queue one request; sent at once where the socket takes it. 0 or negative errno. `added` follows for add. */
+/*
+ * Queue one request; sent at once where few are unanswered. Requests are carried out in order. 0, -ENOBUFS (more than
+ * NETLINK_QUEUE_MAX wait), -EINVAL, or -ENOMEM. `added` follows for add. valid_s 0: no end. Adding a held address
+ * renews it.
+ */
 int netlink_add(struct netlink *n, uint32_t index, struct ip ip, uint32_t valid_s);
 int netlink_del(struct netlink *n, uint32_t index, struct ip ip);
 /*

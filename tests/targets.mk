@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+# Checks, demo and installation. `make check` is everything that must hold before a commit; `make check-fast` is its
+# quick half. tests/run-all runs the steps, counts cases and prints the closing line.
+
+JOBS ?= $(shell nproc)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
+
+# The simulator: random runs, and how long each lasts in virtual seconds. `make sim SEEDS=100000 START=1` for more.
+SEEDS ?= 200
+SECONDS_VIRTUAL ?= 60
+START ?= 1
+# `make fuzz FUZZ_SECONDS=600`: seconds for each harness.
+FUZZ_SECONDS ?= 60
+
+our_c := $(core_src) $(shell_src) $(prog_src) $(unit_src) $(fuzz_src) $(sim_src) $(lab_src) tests/fuzz/replay.c
+find_ours = find . \( -name build -o -name .git \) -prune -o -type f
+man_pages := $(wildcard man/*.[158])
+run_all := tests/run-all
+again = $(MAKE) --no-print-directory MODE=$(MODE)
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' tests/targets.mk
+
+# make                   build mlbd and mlbctl into build/release (MODE=debug|release|asan|tsan|cov|fuzz)
+# make check             every check; the last line is "N passed, N failed, N skipped"
+# make check-fast        the quick half: layers, purity, format, documents, shell scripts, unit tests, fuzz corpora
+# make check-unit, check-sim, check-lab, check-asan, check-tidy, ...: one of them
+# make demo              three nodes, an address, three failures, a timeline; about 40 s; needs root
+# make sim SEEDS=10000   more random runs of the simulator (START=N SECONDS_VIRTUAL=60)
+# make lab ARGS='...'    the failover lab with arguments of your own
+# make fuzz              libFuzzer on each decoder (FUZZ_SECONDS=60)
+# make install           mlbd, mlbctl, man pages, systemd unit (DESTDIR= PREFIX=/usr/local); make uninstall
+
+fast_steps := runner layers pure format docs man shell unit fuzz
+check_steps := $(fast_steps) install tidy compilers asan sim lab
+
+# One step of run-all: the target of that name, by a make of its own.
+make_steps = $(foreach step,$(1),'$(step)=$(again) check-$(step)')
+
+check:
+	+@$(run_all) $(call make_steps,$(check_steps))
+check-fast:
+	+@$(run_all) --label fast $(call make_steps,$(fast_steps))
+
+check-runner:
+	@tests/check-run-all.sh
+
+check-layers:
+	@CORE_SRC='$(core_src)' SHELL_SRC='$(shell_src)' tools/check-layers.sh --self-test
+
+# Sanitizers and coverage add symbols of their own, so this one looks at release objects whatever MODE is.
+check-pure:
+	@$(MAKE) --no-print-directory MODE=release CC=gcc check-pure-objects
+check-pure-objects: $(core_obj)
+	@CC='$(CC)' tools/check-pure.sh --self-test $(core_obj)
+
+check-format:
+	@$(find_ours) -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror
+
+check-tidy:
+	@JOBS=$(JOBS) tools/check-tidy.sh $(our_c) -- -std=gnu11 $(CPPFLAGS) $(PKG_CFLAGS)
+
+check-docs:
+	@tools/check-docs.sh
+
+check-man:
+	@command -v mandoc >/dev/null
+	@! mandoc -T lint -W style $(man_pages) 2>&1 | grep -vE 'referenced manual not found|mandoc\.db'
+
+check-shell:
+	@$(find_ours) -print0 | xargs -0 grep -lIE -m1 '^#!/(usr/bin/env (ba)?sh|bin/(ba)?sh)|^# shellcheck shell=' | xargs shellcheck -x
+
+# The whole tree with warnings as errors by both compilers. The gcc build is the one that the other checks use.
+check-compilers:
+	+@$(run_all) --label compilers \
+		'gcc=$(MAKE) MODE=release CC=gcc WERROR=-Werror everything' \
+		'clang=$(MAKE) MODE=release CC=clang WERROR=-Werror B=build/check-clang everything'
+everything: $(prog) $(unit) $(fuzz) $(lab) $(B)/tests/sim/sim
+
+check-unit: $(unit)
+	@$(run_all) --label unit $(foreach test,$(unit),'$(notdir $(test))=$(test)')
+
+check-fuzz: $(fuzz)
+	@$(run_all) --label fuzz $(call fuzz_steps,$(fuzz))
+fuzz_steps = $(foreach bin,$(1),'$(notdir $(bin))=$(bin) tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $(bin)))')
+
+check-asan:
+	@$(MAKE) --no-print-directory MODE=asan check-asan-run
+check-asan-run: $(unit) $(fuzz)
+	@$(run_all) --label asan $(foreach test,$(unit),'$(notdir $(test))=$(test)') $(call fuzz_steps,$(fuzz))
+
+check-sim: $(B)/tests/sim/sim
+	@$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL)
+sim: $(B)/tests/sim/sim
+	$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL) --start $(START)
+
+check-lab: $(lab) $(prog)
+	@$(run_all) --label lab 'lab=B=$(B) tests/lab/run'
+lab: $(lab) $(prog)
+	B=$(B) tests/lab/run $(ARGS)
+
+demo: $(lab) $(prog)
+	@B=$(B) tools/demo.sh
+
+check-install: $(prog)
+	+@MAKE='$(MAKE)' B=$(B) tests/check-install.sh
+
+fuzz:
+	$(MAKE) MODE=fuzz fuzz-run
+# New inputs go to build/fuzz/found; crashes stay in the current folder, where libFuzzer writes them.
+fuzz-run: $(fuzz)
+	@set -e; for bin in $(fuzz); do \
+		name=$${bin##*/fuzz_}; mkdir -p $(B)/found/$$name; echo "== $$name"; \
+		$$bin -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $(B)/found/$$name tests/fuzz/corpus/$$name; \
+	done
+
+# The unit and the example name the paths of a Debian package; they are rewritten for PREFIX.
+unit_dir = $(DESTDIR)$(PREFIX)/lib/systemd/system
+man_dir = $(DESTDIR)$(PREFIX)/share/man
+doc_dir = $(DESTDIR)$(PREFIX)/share/doc/mlbd
+install: all
+	install -D -m 755 $(B)/daemon/mlbd $(DESTDIR)$(PREFIX)/sbin/mlbd
+	install -D -m 755 $(B)/tools/mlbctl $(DESTDIR)$(PREFIX)/bin/mlbctl
+	$(foreach page,$(man_pages),install -D -m 644 $(page) $(man_dir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+	install -d $(unit_dir)
+	sed 's|/usr/sbin/mlbd|$(PREFIX)/sbin/mlbd|' deploy/systemd/mlbd.service > $(unit_dir)/mlbd.service
+	chmod 644 $(unit_dir)/mlbd.service
+	install -D -m 644 deploy/mlbd.yaml $(doc_dir)/mlbd.yaml
+	install -m 644 README.md CHANGELOG.md LICENSE $(doc_dir)
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/mlbd $(DESTDIR)$(PREFIX)/bin/mlbctl $(unit_dir)/mlbd.service
+	rm -f $(foreach page,$(man_pages),$(man_dir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	rm -f $(addprefix $(doc_dir)/,mlbd.yaml README.md CHANGELOG.md LICENSE)
+	-rmdir $(doc_dir)
+
+.PHONY: help check check-fast check-runner check-layers check-pure check-pure-objects check-format check-tidy check-docs check-man \
+	check-shell check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab demo \
+	check-install fuzz fuzz-run install uninstall

@@ -5,12 +5,16 @@
 set -eu
 
 packages='gcc make pkg-config clang libclang-rt-14-dev clang-format clang-tidy libsodium-dev libmnl-dev libcurl4-openssl-dev
-libcjson-dev libuv1-dev libyaml-dev libmicrohttpd-dev check mandoc shellcheck iproute2 procps'
+libcjson-dev libuv1-dev libyaml-dev libmicrohttpd-dev check uthash-dev mandoc shellcheck iproute2 procps'
 
+# shellcheck disable=SC2086
+installed=$(dpkg-query -W -f '${Package}=${db:Status-Status}\n' $packages 2>/dev/null | sed -n 's/=installed$//p' | tr '\n' ' ')
 missing=''
 for package in $packages; do
-	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-	[ "$status" = installed ] || missing="$missing $package"
+	case " $installed" in
+	*" $package "*) ;;
+	*) missing="$missing $package" ;;
+	esac
 done
 [ -n "$missing" ] || exit 0
 

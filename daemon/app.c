@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: the wiring
+ *
+ * One thread, one libuv loop. Everything that happens becomes an event for the node (daemon/node.h), and everything the node
+ * answers is carried out by `carry_out`:
+ *
+ *   UDP socket    -> seal_open -> PACKET        SEND      -> seal_pack -> UDP socket
+ *   tick timer    -> TICK                       CLAIM     -> host_claim    (netlink, then ARP / NDP)
+ *   netlink       -> META (segments)            RELEASE   -> host_release
+ *   kernel errors -> CLAIM_FAILED, LOST         ANNOUNCE  -> host_announce
+ *   mlbctl        -> DRAIN, HANDOVER, ...       MEMBER, OWNER, JOINED, ... -> log and event ring
+ *   SIGTERM       -> STOP                       STOPPED   -> the loop ends
+ *
+ * Nothing here decides who owns an address. Start order matters and is in app_run: what can be refused (configuration, second
+ * daemon, capabilities, port) is tried before anything is changed on the host.
+ */
+#include "daemon/app.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "gossip/udp.h"
+
+/* A stop that has not finished after this ends anyway: the service manager would kill us, with the addresses still up. */
+#define STOP_TIMEOUT_MS 4000
+
+static void arm_tick(struct app *app);
+
+/* --- what the node says --------------------------------------------------------------------------------------------- */
+
+static void do_send(struct app *app, const struct node_action *action)
+{
+	const struct seal_header header = { action->send.sender, action->send.receiver, action->send.counter };
+	uint8_t datagram[PACKET_LEN_MAX + SEAL_OVERHEAD];
+	int len = seal_pack(&app->config->gossip.ring, &header, action->send.body, action->send.len, datagram,
+			    sizeof(datagram));
+	int error = len < 0 ? len : udp_send(app->udp_fd, action->send.to, datagram, (size_t)len);
+
+	/* An absent peer or a full buffer looks like loss, which gossip is made for: count it, log at powers of two. */
+	if (error != 0 && ++app->send_errors >= app->send_error_logged * 2) {
+		char to[ENDPOINT_TEXT_MAX];
+
+		app->send_error_logged = app->send_errors;
+		log_debug("gossip-send-failed to=%s error=\"%s\" count=%llu", endpoint_format(action->send.to, to),
+			  strerror(-error), (unsigned long long)app->send_errors);
+	}
+}
+
+static const char *or_none(const char *text)
+{
+	return text[0] != '\0' ? text : "none";
+}
+
+static const char *state_text(enum gossip_state state)
+{
+	return state == 0 ? "unknown" : gossip_state_name(state);
+}
+
+static void say_member(struct app *app, const struct node_action *action)
+{
+	const char *from = state_text(action->member.from);
+	const char *to = action->member.to == 0 ? "forgotten" : state_text(action->member.to);
+	const char *reason = gossip_reason_name(action->member.reason);
+	struct event *event;
+
+	if (action->member.from == action->member.to)
+		return; /* metadata only */
+	log_info("member name=%s from=%s to=%s reason=%s", action->member.name, from, to, reason);
+	event = event_ring_push(app->events, clock_wall_ms(), EVENT_MEMBER, "%s: %s -> %s (%s)", action->member.name,
+				from, to, reason);
+	event_field_add(event, "name", "%s", action->member.name);
+	event_field_add(event, "from", "%s", from);
+	event_field_add(event, "to", "%s", to);
+	event_field_add(event, "reason", "%s", reason);
+}
+
+static void say_owner(struct app *app, const struct node_action *action)
+{
+	struct election_address address;
+	char ip[IP_TEXT_MAX];
+	struct event *event;
+	const char *from = or_none(action->owner.from);
+	const char *to = or_none(action->owner.to);
+	const char *reason = election_reason_name(action->owner.reason);
+	const char *service =
+		election_address_find(node_election(app->node), action->owner.ip, &address) ? address.service : "-";
+
+	ip_format(action->owner.ip, ip);
+	log_info("owner ip=%s service=%s from=%s to=%s reason=%s epoch=%llu", ip, service, from, to, reason,
+		 (unsigned long long)action->owner.epoch);
+	event = event_ring_push(app->events, clock_wall_ms(), EVENT_OWNER, "%s (%s): %s -> %s (%s)", ip, service, from,
+				to, reason);
+	event_field_add(event, "ip", "%s", ip);
+	event_field_add(event, "service", "%s", service);
+	event_field_add(event, "from", "%s", from);
+	event_field_add(event, "to", "%s", to);
+	event_field_add(event, "reason", "%s", reason);
+	event_field_add(event, "epoch", "%llu", (unsigned long long)action->owner.epoch);
+}
+
+static void say_joined(struct app *app, bool alone)
+{
+	if (alone)
+		log_warning("joined alone=true reason=\"no peer answered\"");
+	else
+		log_info("joined members=%zu", gossip_member_n(node_gossip(app->node)));
+	(void)event_ring_push(app->events, clock_wall_ms(), EVENT_DAEMON,
+			      alone ? "joined alone: no peer answered" : "joined the cluster");
+	notify_ready();
+}
+
+static void finish(struct app *app, int status)
+{
+	app->exit_status = status;
+	uv_stop(&app->loop);
+}
+
+static void say_conflict(struct app *app, struct endpoint holder)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	log_error("name-conflict name=%s holder=%s action=\"stop: give this node another node.name\"",
+		  app->config->node.name, endpoint_format(holder, text));
+	finish(app, 1);
+}
+
+static void carry_out(struct app *app, const struct node_action *action, struct instant now)
+{
+	switch (action->kind) {
+	case NODE_ACTION_SEND:
+		do_send(app, action);
+		break;
+	case NODE_ACTION_CLAIM:
+		host_claim(app->host, action->claim.ip, action->claim.iface, now);
+		break;
+	case NODE_ACTION_RELEASE:
+		host_release(app->host, action->claim.ip);
+		break;
+	case NODE_ACTION_ANNOUNCE:
+		host_announce(app->host, action->claim.ip, now);
+		break;
+	case NODE_ACTION_MEMBER:
+		say_member(app, action);
+		break;
+	case NODE_ACTION_OWNER:
+		say_owner(app, action);
+		break;
+	case NODE_ACTION_JOINED:
+		say_joined(app, action->joined.alone);
+		break;
+	case NODE_ACTION_CONFLICT:
+		say_conflict(app, action->conflict.holder);
+		break;
+	case NODE_ACTION_DRAINED:
+		log_info("drained");
+		(void)event_ring_push(app->events, clock_wall_ms(), EVENT_DAEMON,
+				      "drained: this node holds no address");
+		break;
+	case NODE_ACTION_STOPPED:
+		finish(app, 0);
+		break;
+	}
+}
+
+/* One step of the node; a release goes first, so that nobody waits for it behind a burst of packets. */
+static void step_once(struct app *app, const struct node_event *event)
+{
+	node_step(app->node, event, app->out);
+	app->in_step = true;
+	for (size_t i = 0; i < app->out->action_n; i++) {
+		if (app->out->actions[i].kind == NODE_ACTION_RELEASE)
+			carry_out(app, &app->out->actions[i], event->now);
+	}
+	for (size_t i = 0; i < app->out->action_n; i++) {
+		if (app->out->actions[i].kind != NODE_ACTION_RELEASE)
+			carry_out(app, &app->out->actions[i], event->now);
+	}
+	app->in_step = false;
+}
+
+static void step_all(struct app *app, const struct node_event *event)
+{
+	struct node_event tick = { .kind = NODE_EVENT_TICK, .now = event->now };
+
+	step_once(app, event);
+	while (node_pending(app->node))
+		step_once(app, &tick);
+}
+
+void app_node_event(struct app *app, const struct node_event *event)
+{
+	if (app->in_step) {
+		/* only the kernel's immediate refusals come this way; the kinds defer carry no borrowed pointers */
+		assert(event->kind == NODE_EVENT_CLAIM_FAILED || event->kind == NODE_EVENT_LOST);
+		if (app->deferred_n < sizeof(app->deferred) / sizeof(app->deferred[0]))
+			app->deferred[app->deferred_n++] = *event;
+		return;
+	}
+	step_all(app, event);
+	while (app->deferred_n > 0) {
+		struct node_event next = app->deferred[--app->deferred_n];
+
+		step_all(app, &next);
+	}
+	arm_tick(app);
+}
+
+/* --- what happens to the node --------------------------------------------------------------------------------------- */
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct app *app = timer->data;
+	struct node_event event = { .kind = NODE_EVENT_TICK, .now = clock_now() };
+	struct span late = instant_since(event.now, app->tick_due);
+
+	if (late.us > app->lateness_max.us)
+		app->lateness_max = late;
+	app_node_event(app, &event);
+}
+
+static void arm_tick(struct app *app)
+{
+	struct instant now = clock_now();
+	struct instant due = node_deadline(app->node);
+	int64_t us = due.us == INSTANT_NEVER.us ? span_s(1).us : instant_since(due, now).us;
+
+	uv_update_time(&app->loop);
+	app->tick_due = us > 0 ? instant_add(now, span_us(us)) : now;
+	uv_timer_start(&app->tick_timer, on_tick, us > 0 ? (uint64_t)(us + 999) / 1000 : 0, 0);
+}
+
+static void take_datagram(void *arg, struct endpoint from, const uint8_t *data, size_t len)
+{
+	struct app *app = arg;
+	struct node_event event = { .kind = NODE_EVENT_PACKET, .now = clock_now() };
+	uint8_t body[PACKET_LEN_MAX];
+	struct seal_header header;
+	enum gossip_drop drop = GOSSIP_DROP_LONG;
+
+	if (len <= PACKET_LEN_MAX)
+		drop = seal_open(&app->config->gossip.ring, gossip_instance(node_gossip(app->node)), data, len, &header,
+				 body, sizeof(body), &event.packet.len);
+	if (drop != GOSSIP_DROP_NONE) {
+		app->seal_drops[drop]++;
+		return;
+	}
+	event.packet.from = from;
+	event.packet.sender = header.sender;
+	event.packet.counter = header.counter;
+	event.packet.to_anyone = header.receiver == 0;
+	event.packet.body = body;
+	app_node_event(app, &event);
+}
+
+static void on_udp(uv_poll_t *poll, int status, int events)
+{
+	struct app *app = poll->data;
+	int n;
+
+	(void)status;
+	(void)events;
+	/* -ECONNREFUSED and its likes report an earlier send: a peer is away */
+	n = udp_read(app->udp_fd, take_datagram, app);
+	if (n < 0)
+		log_debug("gossip-receive error=\"%s\"", strerror(-n));
+}
+
+/* Interfaces that the configuration names: their segments must not be cut off where a host has many. */
+static size_t named_interfaces(const struct config *config, const char *names[SEGMENT_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->service_n; i++) {
+		for (size_t j = 0; j < config->services[i].interface_n && n < SEGMENT_MAX; j++) {
+			size_t k;
+
+			for (k = 0; k < n && strcmp(names[k], config->services[i].interfaces[j]) != 0; k++)
+				;
+			if (k == n)
+				names[n++] = config->services[i].interfaces[j];
+		}
+	}
+	return n;
+}
+
+static void read_meta(const struct app *app, struct meta *meta)
+{
+	const char *names[SEGMENT_MAX];
+	size_t name_n = named_interfaces(app->config, names);
+	uint8_t bytes[META_LEN_MAX];
+	size_t found;
+
+	memset(meta, 0, sizeof(*meta));
+	meta->labels = app->config->node.labels;
+	meta->ready = true;
+	found = host_segments(app->host, names, name_n, meta->segments, &meta->segment_n);
+	if (found > meta->segment_n)
+		log_warning("segments-cut found=%zu used=%zu hint=\"name the interfaces in services\"", found,
+			    meta->segment_n);
+	/* the least important segments give way to labels: a node without its labels would match wrong services */
+	while (meta->segment_n > 0 && meta_encode(meta, bytes, sizeof(bytes)) < 0)
+		meta->segment_n--;
+}
+
+/* Tell the node what this host looks like now, if that is news. */
+static void refresh_meta(struct app *app)
+{
+	struct node_event event = { .kind = NODE_EVENT_META, .now = clock_now() };
+	struct meta meta;
+
+	read_meta(app, &meta);
+	if (memcmp(&meta, &app->meta, sizeof(meta)) == 0)
+		return;
+	app->meta = meta;
+	event.meta = &meta;
+	app_node_event(app, &event);
+}
+
+static void on_host_changed(void *arg)
+{
+	struct app *app = arg;
+
+	if (app->node != NULL && !app->in_step)
+		refresh_meta(app);
+}
+
+static void on_claimed(void *arg, struct ip ip)
+{
+	char text[IP_TEXT_MAX];
+
+	(void)arg;
+	log_info("address-up ip=%s", ip_format(ip, text));
+}
+
+static void on_claim_failed(void *arg, struct ip ip, int error)
+{
+	struct app *app = arg;
+	struct node_event event = { .kind = NODE_EVENT_CLAIM_FAILED, .now = clock_now(), .ip = ip };
+	char text[IP_TEXT_MAX];
+
+	log_error("claim-failed ip=%s error=\"%s\"", ip_format(ip, text), strerror(-error));
+	app_node_event(app, &event);
+}
+
+static void on_lost(void *arg, struct ip ip, const char *why)
+{
+	struct app *app = arg;
+	struct node_event event = { .kind = NODE_EVENT_LOST, .now = clock_now(), .ip = ip };
+	char text[IP_TEXT_MAX];
+
+	log_warning("address-lost ip=%s reason=\"%s\"", ip_format(ip, text), why);
+	app_node_event(app, &event);
+}
+
+static void on_stranger(void *arg, struct ip ip, struct mac mac, const char *iface)
+{
+	struct app *app = arg;
+	char ip_text[IP_TEXT_MAX];
+	char mac_text[MAC_TEXT_MAX];
+	struct event *event;
+
+	ip_format(ip, ip_text);
+	mac_format(mac, mac_text);
+	log_warning("address-conflict ip=%s iface=%s mac=%s action=announced-again", ip_text, iface, mac_text);
+	event = event_ring_push(app->events, clock_wall_ms(), EVENT_LINK, "%s is announced by %s on %s too", ip_text,
+				mac_text, iface);
+	event_field_add(event, "ip", "%s", ip_text);
+	event_field_add(event, "mac", "%s", mac_text);
+	event_field_add(event, "interface", "%s", iface);
+}
+
+/* --- signals, reload, watchdog -------------------------------------------------------------------------------------- */
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+	struct app *app = timer->data;
+
+	log_warning("stop-timeout ms=%d action=\"addresses are released without a hand-over\"", STOP_TIMEOUT_MS);
+	finish(app, 0);
+}
+
+static void stop(struct app *app, const char *why)
+{
+	struct node_event event = { .kind = NODE_EVENT_STOP, .now = clock_now() };
+
+	if (app->stopping)
+		return;
+	app->stopping = true;
+	log_info("stopping reason=%s", why);
+	notify_stopping();
+	uv_timer_start(&app->stop_timer, on_stop_timer, STOP_TIMEOUT_MS, 0);
+	app_node_event(app, &event);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	struct app *app = handle->data;
+	char error[256];
+
+	if (signum == SIGHUP)
+		(void)app_reload(app, error, sizeof(error));
+	else
+		stop(app, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+	(void)timer;
+	notify_watchdog();
+}
+
+static void log_errors(const struct config_errors *errors)
+{
+	for (size_t i = 0; i < errors->error_n && i < CONFIG_ERROR_MAX; i++)
+		log_error("%s", errors->texts[i]);
+	if (errors->error_n > CONFIG_ERROR_MAX)
+		log_error("%zu more errors", errors->error_n - CONFIG_ERROR_MAX);
+}
+
+/* What only the running host can tell: an address that no interface of a node that should serve it can carry. */
+static void check_against_host(const struct app *app, const struct config *config, struct config_errors *errors)
+{
+	for (size_t i = 0; i < config->service_n; i++) {
+		const struct config_service *service = &config->services[i];
+		char key[SERVICE_NAME_MAX + 32];
+		char ip[IP_TEXT_MAX];
+
+		if (!label_selectors_match(service->selectors, service->selector_n, &config->node.labels))
+			continue; /* not for this node */
+		for (size_t j = 0; j < service->address_n && service->interface_n == 0; j++) {
+			if (host_has_subnet_of(app->host, service->addresses[j]))
+				continue;
+			snprintf(key, sizeof(key), "services[%zu].addresses[%zu]", i, j);
+			config_errors_add(errors, config->path, service->line, key,
+					  "%s is in no subnet of this host: add one, or name `interfaces:`",
+					  ip_format(service->addresses[j], ip));
+		}
+		for (size_t j = 0; j < service->interface_n; j++) {
+			if (host_has_iface(app->host, service->interfaces[j]))
+				continue;
+			snprintf(key, sizeof(key), "services[%zu].interfaces[%zu]", i, j);
+			config_errors_add(errors, config->path, service->line, key, "this host has no interface %s",
+					  service->interfaces[j]);
+		}
+	}
+}
+
+/* Hand the services of the configuration to the node. The former array must outlive the step. */
+static int apply_services(struct app *app)
+{
+	struct node_event event = { .kind = NODE_EVENT_SERVICES, .now = clock_now() };
+	struct election_service *former = app->services;
+	struct election_service *services = config_election_services(app->config);
+
+	if (services == NULL)
+		return -ENOMEM;
+	app->services = services;
+	event.services.services = services;
+	event.services.service_n = app->config->service_n;
+	app_node_event(app, &event);
+	free(former);
+	return 0;
+}
+
+/* Keys that a running daemon cannot change. */
+static void warn_restart_keys(const struct config *now, const struct config *next)
+{
+	const char *bind = now->gossip.bind != NULL ? now->gossip.bind : "";
+	const char *next_bind = next->gossip.bind != NULL ? next->gossip.bind : "";
+
+	if (strcmp(now->node.name, next->node.name) != 0)
+		log_warning("reload key=node.name action=\"needs a restart; the old one stays\"");
+	if (strcmp(bind, next_bind) != 0 || now->gossip.port != next->gossip.port)
+		log_warning("reload key=gossip.bind action=\"needs a restart; the old one stays\"");
+	if (now->gossip.seed_n != next->gossip.seed_n ||
+	    memcmp(now->gossip.seeds, next->gossip.seeds, sizeof(now->gossip.seeds)) != 0)
+		log_warning("reload key=gossip.join action=\"needs a restart; the old one stays\"");
+	if (memcmp(&now->gossip.timers, &next->gossip.timers, sizeof(now->gossip.timers)) != 0)
+		log_warning("reload key=gossip.timers action=\"needs a restart; the old ones stay\"");
+	if (strcmp(now->control.socket, next->control.socket) != 0)
+		log_warning("reload key=control.socket action=\"needs a restart; the old one stays\"");
+}
+
+int app_reload(struct app *app, char *error, size_t error_cap)
+{
+	struct config_errors errors = { 0 };
+	struct config *next = NULL;
+	struct config *former = app->config;
+
+	notify_reloading();
+	if (config_load(former->path, &next, &errors) == 0)
+		check_against_host(app, next, &errors);
+	if (errors.error_n > 0) {
+		log_errors(&errors);
+		log_error("reload-refused errors=%zu action=\"the running configuration stays\"", errors.error_n);
+		snprintf(error, error_cap, "%s", errors.texts[0]);
+		(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG,
+				      "reload refused: the running configuration stays");
+		config_errors_free(&errors);
+		config_free(next);
+		notify_ready();
+		return -EINVAL;
+	}
+	warn_restart_keys(former, next);
+	memcpy(next->node.name, former->node.name, sizeof(next->node.name));
+	app->config = next;
+	if (apply_services(app) != 0)
+		log_error("reload error=\"out of memory\" action=\"services stay as they were\"");
+	refresh_meta(app);
+	config_free(former);
+	log_info("reloaded file=%s services=%zu", next->path, next->service_n);
+	(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG, "configuration reloaded");
+	notify_ready();
+	return 0;
+}
+
+/* --- start and end -------------------------------------------------------------------------------------------------- */
+
+/* Which address do the others reach us at? */
+static int choose_endpoint(struct app *app)
+{
+	const struct config *config = app->config;
+	const char *bind = config->gossip.bind;
+	int error;
+
+	app->endpoint.port = config->gossip.port;
+	if (bind == NULL && config->gossip.seed_n == 0) {
+		log_error("%s: gossip.bind: needed when gossip.join is empty", config->path);
+		return 2;
+	}
+	if (bind == NULL)
+		error = udp_source_for(config->gossip.seeds[0], &app->endpoint.ip);
+	else if (ip_parse(bind, &app->endpoint.ip) == 0)
+		error = 0;
+	else
+		error = host_iface_address(app->host, bind, &app->endpoint.ip);
+	if (error == 0)
+		return 0;
+	log_error("%s:%u: gossip.bind: %s: %s: name an address or interface of this host", config->path,
+		  config->gossip.line, bind != NULL ? bind : "no route to the first peer", strerror(-error));
+	return bind != NULL ? 2 : 1;
+}
+
+static int open_host(struct app *app)
+{
+	const struct host_handler handler = { on_host_changed, on_claimed, on_claim_failed, on_lost, on_stranger, app };
+	struct config_errors errors = { 0 };
+	int error = host_open(&app->loop, &handler, &app->host);
+
+	if (error == -EPERM || error == -EACCES) {
+		log_error("missing capability: mlbd needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root or by its "
+			  "systemd unit");
+		return 1;
+	}
+	if (error != 0) {
+		log_error("cannot talk to the kernel's network stack: %s", strerror(-error));
+		return 1;
+	}
+	check_against_host(app, app->config, &errors);
+	log_errors(&errors);
+	error = errors.error_n > 0 ? 2 : 0;
+	config_errors_free(&errors);
+	return error;
+}
+
+static int open_control(struct app *app)
+{
+	const struct control_handler handler = app_control_handler(app);
+	const char *path = app->config->control.socket;
+	int error = control_open(&app->loop, path, &handler, &app->control);
+
+	if (error == -EADDRINUSE)
+		log_error("control.socket: %s: another mlbd answers there: stop it, or set another control.socket",
+			  path);
+	else if (error != 0)
+		log_error("control.socket: %s: %s", path, strerror(-error));
+	return error != 0 ? 1 : 0;
+}
+
+static int open_gossip(struct app *app)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	int status = choose_endpoint(app);
+
+	if (status != 0)
+		return status;
+	app->udp_fd = udp_open(app->endpoint);
+	if (app->udp_fd >= 0)
+		return 0;
+	endpoint_format(app->endpoint, text);
+	if (app->udp_fd == -EADDRINUSE)
+		log_error("gossip.bind: UDP %s is in use: stop the other program, or set gossip.port", text);
+	else
+		log_error("gossip.bind: UDP %s: %s", text, strerror(-app->udp_fd));
+	return 1;
+}
+
+static int make_node(struct app *app)
+{
+	const struct config *config = app->config;
+	struct node_config node = { 0 };
+
+	memcpy(node.gossip.name, config->node.name, sizeof(node.gossip.name));
+	node.gossip.instance = (uint64_t)(clock_wall_ms() / 1000) << 32 | (clock_random_u64() >> 32);
+	node.gossip.endpoint = app->endpoint;
+	node.gossip.timers = config->gossip.timers;
+	node.gossip.packet_len_max = config->gossip.packet_len_max;
+	node.gossip.member_max = MEMBER_DEFAULT;
+	node.gossip.item_max = ITEM_MAX;
+	node.gossip.seed_n = config->gossip.seed_n;
+	memcpy(node.gossip.seeds, config->gossip.seeds, sizeof(node.gossip.seeds));
+	election_config_defaults(&node.election);
+	read_meta(app, &app->meta);
+	node.meta = app->meta;
+	app->node = node_new(&node, clock_random_u64(), clock_now());
+	app->out = malloc(sizeof(*app->out));
+	if (app->node == NULL || app->out == NULL) {
+		log_error("out of memory");
+		return 1;
+	}
+	return 0;
+}
+
+static void start_watchdog(struct app *app)
+{
+	struct span interval = notify_watchdog_interval();
+
+	if (interval.us <= 0)
+		return;
+	uv_timer_start(&app->watchdog_timer, on_watchdog, 0, (uint64_t)(interval.us / 2000));
+}
+
+static void start_loop(struct app *app)
+{
+	static const int numbers[3] = { SIGTERM, SIGINT, SIGHUP };
+
+	app->udp_poll.data = app;
+	uv_poll_init(&app->loop, &app->udp_poll, app->udp_fd);
+	uv_poll_start(&app->udp_poll, UV_READABLE, on_udp);
+	for (size_t i = 0; i < 3; i++) {
+		app->signals[i].data = app;
+		uv_signal_init(&app->loop, &app->signals[i]);
+		uv_signal_start(&app->signals[i], on_signal, numbers[i]);
+	}
+	uv_timer_init(&app->loop, &app->tick_timer);
+	uv_timer_init(&app->loop, &app->watchdog_timer);
+	uv_timer_init(&app->loop, &app->stop_timer);
+	app->tick_timer.data = app;
+	app->watchdog_timer.data = app;
+	app->stop_timer.data = app;
+	start_watchdog(app);
+}
+
+static void clean_leftovers(struct app *app)
+{
+	size_t n = host_clean(app->host);
+
+	if (n > 0)
+		log_warning("leftovers-removed count=%zu reason=\"an earlier run ended without releasing them\"", n);
+}
+
+static int start(struct app *app)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	int status;
+
+	if ((status = open_host(app)) != 0 || (status = open_gossip(app)) != 0 || (status = open_control(app)) != 0 ||
+	    (status = make_node(app)) != 0)
+		return status;
+	clean_leftovers(app);
+	start_loop(app);
+	log_info("started version=%s name=%s gossip=%s services=%zu instance=%016llx", MLB_VERSION,
+		 app->config->node.name, endpoint_format(app->endpoint, text), app->config->service_n,
+		 (unsigned long long)gossip_instance(node_gossip(app->node)));
+	if (app->config->gossip.insecure)
+		log_warning("insecure reason=\"gossip.insecure is true: anyone on the network can move addresses\"");
+	return apply_services(app) != 0 ? 1 : 0;
+}
+
+static void release_all(struct app *app)
+{
+	const struct election *election = node_election(app->node);
+	struct election_address address;
+
+	for (size_t i = 0; i < election_address_n(election); i++) {
+		election_address_at(election, i, &address);
+		if (address.held)
+			host_release(app->host, address.ip);
+	}
+}
+
+int app_run(struct config *config)
+{
+	struct app *app = calloc(1, sizeof(*app));
+	int status = 1;
+
+	if (app == NULL)
+		return 1;
+	app->config = config;
+	app->udp_fd = -1;
+	app->started = clock_now();
+	app->events = event_ring_new();
+	if (app->events == NULL || uv_loop_init(&app->loop) != 0)
+		goto out;
+	status = start(app);
+	if (status == 0) {
+		uv_run(&app->loop, UV_RUN_DEFAULT);
+		status = app->exit_status;
+		release_all(app);
+		log_info("stopped status=%d", status);
+	}
+	control_close(app->control);
+	(void)uv_run(&app->loop, UV_RUN_NOWAIT); /* control frees itself on the next turn */
+	host_close(app->host);
+out:
+	if (app->udp_fd >= 0)
+		close(app->udp_fd);
+	node_free(app->node);
+	free(app->out);
+	free(app->services);
+	event_ring_free(app->events);
+	config_free(app->config);
+	free(app);
+	return status;
+}

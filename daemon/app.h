@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon put together: configuration, node, host, gossip socket, control API, signals, watchdog on one event loop. */
+#ifndef MLB_DAEMON_APP_H
+#define MLB_DAEMON_APP_H
+
+#include <uv.h>
+
+#include "daemon/config.h"
+#include "daemon/control.h"
+#include "daemon/events.h"
+#include "daemon/host.h"
+#include "daemon/node.h"
+
+struct app {
+	uv_loop_t loop;
+	struct config *config;		   /* owned; replaced by a reload */
+	struct election_service *services; /* owned; borrows from config; the election borrows it */
+	struct node *node;		   /* owned */
+	struct node_out *out;		   /* owned: what the last node_step said */
+	struct host *host;		   /* owned */
+	struct control *control;	   /* owned */
+	struct event_ring *events;	   /* owned */
+	struct endpoint endpoint;	   /* where the others reach us */
+	int udp_fd;
+	uv_poll_t udp_poll;
+	uv_timer_t tick_timer;
+	uv_timer_t watchdog_timer;
+	uv_timer_t stop_timer;
+	uv_signal_t signals[3];
+	struct meta meta; /* as last told to the node */
+	struct instant started;
+	struct instant tick_due; /* when the tick timer should fire, to measure lateness */
+	struct span lateness_max;
+	uint64_t seal_drops[GOSSIP_DROP_N]; /* those that sealing decides; the core counts the others */
+	uint64_t send_errors;
+	uint64_t send_error_logged;
+	bool in_step; /* node_step's actions are being carried out */
+	bool stopping;
+	int exit_status;
+	/* Events for the node that came up while its actions were being carried out (a claim that failed at once). */
+	size_t deferred_n;
+	struct node_event deferred[64];
+};
+
+/* Run until SIGTERM or a fatal error. Takes ownership of config. Returns the exit status: 0, 1 (system), 2 (configuration). */
+int app_run(struct config *config);
+
+/* Feed one event to the node and carry out what it says. */
+void app_node_event(struct app *app, const struct node_event *event);
+/* Read the configuration again. 0, or -EINVAL with the reasons logged and the first one in error; the old one stays. */
+int app_reload(struct app *app, char *error, size_t error_cap);
+/* The handler of the control API (daemon/status.c). */
+struct control_handler app_control_handler(struct app *app);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* Longer lines are cut: a pipe takes up to 4096 bytes (PIPE_BUF) in one piece, so that lines do not mix. */
+#define LINE_MAX_LEN 4096
+
+static enum log_level level_max = LOG_LEVEL_INFO;
+static bool to_journal;
+
+/*
+ * JOURNAL_STREAM is "device:inode" of the journal's stream (systemd.exec(5)). It stays in the environment when standard
+ * error goes elsewhere, so the numbers have to be compared.
+ */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	if (stream == NULL || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
+		return false;
+	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+void log_init(enum log_level level)
+{
+	level_max = level;
+	to_journal = stderr_is_journal();
+}
+
+void log_level_set(enum log_level level)
+{
+	level_max = level;
+}
+
+static const char *level_name(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR:
+		return "error";
+	case LOG_LEVEL_WARNING:
+		return "warning";
+	case LOG_LEVEL_INFO:
+		return "info";
+	case LOG_LEVEL_DEBUG:
+		return "debug";
+	}
+	return "info";
+}
+
+static void write_line(const char *line, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(STDERR_FILENO, line, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return; /* nobody to tell */
+		line += n;
+		len -= (size_t)n;
+	}
+}
+
+static void log_line(enum log_level level, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+
+static void log_line(enum log_level level, const char *format, va_list args)
+{
+	int saved_errno = errno;
+	char line[LINE_MAX_LEN];
+	char when[CLOCK_RFC3339_MAX];
+	size_t start, len;
+	int n;
+
+	if (level > level_max)
+		return;
+	if (to_journal)
+		n = snprintf(line, sizeof(line), "<%d>", (int)level);
+	else
+		n = snprintf(line, sizeof(line), "%s %s ", clock_rfc3339(clock_wall_ms(), when), level_name(level));
+	start = n > 0 ? (size_t)n : 0;
+	n = vsnprintf(line + start, sizeof(line) - start, format, args);
+	len = start + (n > 0 ? (size_t)n : 0);
+	if (len > sizeof(line) - 1)
+		len = sizeof(line) - 1;
+	for (size_t i = start; i < len; i++) {
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?'; /* one event is one line, whatever a peer called itself */
+	}
+	line[len++] = '\n';
+	write_line(line, len);
+	errno = saved_errno;
+}
+
+void log_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line(LOG_LEVEL_ERROR, format, args);
+	va_end(args);
+}
+
+void log_warning(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line(LOG_LEVEL_WARNING, format, args);
+	va_end(args);
+}
+
+void log_info(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line(LOG_LEVEL_INFO, format, args);
+	va_end(args);
+}
+
+void log_debug(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line(LOG_LEVEL_DEBUG, format, args);
+	va_end(args);
+}

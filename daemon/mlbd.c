@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mlbd: command line. The daemon itself is daemon/app.c. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "daemon/app.h"
+#include "daemon/config.h"
+#include "daemon/log.h"
+
+#define DEFAULT_CONFIG "/etc/mlb/mlbd.yaml"
+
+static void usage(FILE *to)
+{
+	fputs("usage: mlbd [--config FILE] [--log-level LEVEL]\n"
+	      "       mlbd --check FILE\n"
+	      "       mlbd --version | --help\n"
+	      "\n"
+	      "  -c, --config FILE      configuration, default " DEFAULT_CONFIG "\n"
+	      "      --check FILE       check a configuration, print every problem, and exit (0 good, 2 bad)\n"
+	      "      --log-level LEVEL  error, warning, info (default) or debug\n"
+	      "\n"
+	      "See mlbd(8), mlbd.yaml(5) and mlbctl(1).\n",
+	      to);
+}
+
+/* Load or print every problem. */
+static struct config *load(const char *path)
+{
+	struct config_errors errors = { 0 };
+	struct config *config = NULL;
+
+	if (config_load(path, &config, &errors) != 0) {
+		for (size_t i = 0; i < errors.error_n && i < CONFIG_ERROR_MAX; i++)
+			fprintf(stderr, "%s\n", errors.texts[i]);
+		if (errors.error_n > CONFIG_ERROR_MAX)
+			fprintf(stderr, "%zu more errors\n", errors.error_n - CONFIG_ERROR_MAX);
+	}
+	config_errors_free(&errors);
+	return config;
+}
+
+static int check(const char *path)
+{
+	struct config *config = load(path);
+
+	if (config == NULL)
+		return 2;
+	printf("%s: good: %zu services, %zu peers\n", path, config->service_n, config->gossip.seed_n);
+	config_free(config);
+	return 0;
+}
+
+static int level_of(const char *text, enum log_level *ret)
+{
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} levels[] = { { "error", LOG_LEVEL_ERROR },
+		       { "warning", LOG_LEVEL_WARNING },
+		       { "info", LOG_LEVEL_INFO },
+		       { "debug", LOG_LEVEL_DEBUG } };
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(levels[i].name, text) == 0) {
+			*ret = levels[i].level;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int main(int argc, char **argv)
+{
+	enum { OPTION_CHECK = 256, OPTION_VERSION, OPTION_LOG_LEVEL };
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+						 { "check", required_argument, NULL, OPTION_CHECK },
+						 { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
+						 { "version", no_argument, NULL, OPTION_VERSION },
+						 { "help", no_argument, NULL, 'h' },
+						 { NULL, 0, NULL, 0 } };
+	const char *path = DEFAULT_CONFIG;
+	const char *check_path = NULL;
+	enum log_level level = LOG_LEVEL_INFO;
+	struct config *config;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case OPTION_CHECK:
+			check_path = optarg;
+			break;
+		case OPTION_LOG_LEVEL:
+			if (level_of(optarg, &level) == 0)
+				break;
+			fprintf(stderr, "mlbd: --log-level: %s: use error, warning, info or debug\n", optarg);
+			return 2;
+		case OPTION_VERSION:
+			puts("mlbd " MLB_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "mlbd: unexpected argument %s\n", argv[optind]);
+		usage(stderr);
+		return 2;
+	}
+	if (sodium_init() < 0) {
+		fputs("mlbd: libsodium does not start\n", stderr);
+		return 1;
+	}
+	if (check_path != NULL)
+		return check(check_path);
+	log_init(level);
+	(void)signal(SIGPIPE, SIG_IGN);
+	config = load(path);
+	return config != NULL ? app_run(config) : 2;
+}

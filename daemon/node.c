@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: one node's brain
+ *
+ * gossip/ knows members and carries opaque metadata and items; election/ knows nodes, addresses and claims. Neither knows
+ * the other. This file is the only place where they meet, and it translates values, nothing else:
+ *
+ *   gossip says                    election hears          election says     gossip hears, or the shell does
+ *   MEMBER (state, metadata)   ->  NODE, NODE_GONE         PUBLISH       ->  ITEM (our claim of one address)
+ *   ITEM (somebody's claim)    ->  CLAIM                   CLAIM, RELEASE,
+ *   JOINED                     ->  START                   ANNOUNCE      ->  actions for the shell
+ *   LEFT                       ->  (the node has stopped)  DRAINED       ->  LEAVE, when we are stopping
+ *
+ * Both cores write bounded lists. The loop in `settle` empties them in a fixed order until neither has anything left, or
+ * until the caller's list is full; then node_pending() tells the caller to tick again. Packets are copied to an arena of our
+ * own, because one node step may need several gossip steps, and each overwrites gossip's.
+ */
+#include "daemon/node.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room that one step of either core may need in the caller's list. */
+#define NODE_ROOM_MIN ELECTION_ACTION_MAX
+
+#define NODE_ARENA_LEN (2 * GOSSIP_ARENA_LEN)
+
+/* Names of forgotten instances, so that a log line can still say from whom an address came. */
+#define NODE_GONE_MAX 64
+
+struct node_gone {
+	uint64_t instance;
+	char name[NODE_NAME_MAX + 1];
+};
+
+struct node_publish {
+	struct ip ip;
+	struct claim claim; /* state 0: withdraw */
+};
+
+struct node {
+	struct gossip *gossip;	   /* owned */
+	struct election *election; /* owned */
+	struct meta meta;	   /* our own */
+	uint64_t instance;
+	bool joined;
+	bool stopping;		      /* drain, then leave */
+	bool drained;		      /* since the last drain began */
+	bool leaving;		      /* the goodbye is on its way */
+	struct gossip_out gossip_out; /* what gossip said and we have not handled yet: from gossip_at on */
+	size_t gossip_at;
+	struct election_out election_out; /* scratch of one election step */
+	size_t publish_n;
+	size_t publish_at;
+	struct node_publish publish[2 * ELECTION_ACTION_MAX];
+	size_t arena_len;
+	uint8_t arena[NODE_ARENA_LEN];
+	size_t gone_n; /* ever; the ring holds the last NODE_GONE_MAX */
+	struct node_gone gone[NODE_GONE_MAX];
+};
+
+static struct node_action *add_action(struct node_out *out, enum node_action_kind kind)
+{
+	struct node_action *action;
+
+	assert(out->action_n < NODE_ACTION_MAX);
+	action = &out->actions[out->action_n++];
+	action->kind = kind;
+	return action;
+}
+
+static void copy_name(char out[NODE_NAME_MAX + 1], const char *name)
+{
+	size_t len = strnlen(name, NODE_NAME_MAX);
+
+	memcpy(out, name, len);
+	out[len] = '\0';
+}
+
+/* The name behind an instance, empty for nobody. */
+static void instance_name(const struct node *node, uint64_t instance, char out[NODE_NAME_MAX + 1])
+{
+	struct gossip_member member;
+
+	out[0] = '\0';
+	if (instance == 0)
+		return;
+	if (gossip_member_find(node->gossip, instance, &member)) {
+		copy_name(out, member.name);
+		return;
+	}
+	for (size_t i = 0; i < NODE_GONE_MAX; i++) {
+		if (node->gone[i].instance == instance)
+			copy_name(out, node->gone[i].name);
+	}
+}
+
+/* Hand one action of the election to the caller, or keep it for gossip. */
+static void take_election_action(struct node *node, const struct election_action *action, struct node_out *out)
+{
+	struct node_action *to;
+
+	switch (action->kind) {
+	case ELECTION_ACTION_CLAIM:
+		to = add_action(out, NODE_ACTION_CLAIM);
+		to->claim.ip = action->ip;
+		memcpy(to->claim.iface, action->claim.iface, sizeof(to->claim.iface));
+		to->claim.mode = action->claim.mode;
+		break;
+	case ELECTION_ACTION_RELEASE:
+		add_action(out, NODE_ACTION_RELEASE)->claim.ip = action->ip;
+		break;
+	case ELECTION_ACTION_ANNOUNCE:
+		add_action(out, NODE_ACTION_ANNOUNCE)->claim.ip = action->ip;
+		break;
+	case ELECTION_ACTION_PUBLISH:
+		assert(node->publish_n < 2 * ELECTION_ACTION_MAX);
+		node->publish[node->publish_n++] = (struct node_publish){ action->ip, action->publish };
+		break;
+	case ELECTION_ACTION_OWNER:
+		to = add_action(out, NODE_ACTION_OWNER);
+		to->owner.ip = action->ip;
+		to->owner.epoch = action->owner.epoch;
+		to->owner.reason = action->owner.reason;
+		instance_name(node, action->owner.from, to->owner.from);
+		instance_name(node, action->owner.to, to->owner.to);
+		break;
+	case ELECTION_ACTION_DRAINED:
+		node->drained = true;
+		add_action(out, NODE_ACTION_DRAINED);
+		break;
+	}
+}
+
+static void gossip_do(struct node *node, const struct gossip_event *event)
+{
+	assert(node->gossip_at == node->gossip_out.action_n);
+	node->gossip_at = 0;
+	gossip_step(node->gossip, event, &node->gossip_out);
+}
+
+static void election_do(struct node *node, const struct election_event *event, struct node_out *out)
+{
+	election_step(node->election, event, &node->election_out);
+	for (size_t i = 0; i < node->election_out.action_n; i++)
+		take_election_action(node, &node->election_out.actions[i], out);
+}
+
+/* Tell the election about ourselves as we are now. */
+static void tell_self(struct node *node, struct instant now, struct node_out *out)
+{
+	struct election_event event = { .kind = ELECTION_EVENT_NODE, .now = now };
+	struct gossip_member self;
+	bool found = gossip_member_find(node->gossip, node->instance, &self);
+
+	assert(found);
+	(void)found;
+	event.node.name = self.name;
+	event.node.instance = node->instance;
+	event.node.alive = true;
+	event.node.meta = &node->meta;
+	election_do(node, &event, out);
+}
+
+static void remember_gone(struct node *node, uint64_t instance, const char *name)
+{
+	struct node_gone *gone = &node->gone[node->gone_n++ % NODE_GONE_MAX];
+
+	gone->instance = instance;
+	copy_name(gone->name, name);
+}
+
+static void take_member(struct node *node, const struct gossip_action *action, struct instant now, struct node_out *out)
+{
+	struct node_action *to = add_action(out, NODE_ACTION_MEMBER);
+	struct election_event event = { .kind = ELECTION_EVENT_NODE, .now = now };
+	struct gossip_member member;
+	struct meta meta;
+
+	copy_name(to->member.name, action->member.name);
+	to->member.from = action->member.from;
+	to->member.to = action->member.to;
+	to->member.reason = action->member.reason;
+	if (action->member.to == 0 || !gossip_member_find(node->gossip, action->member.instance, &member)) {
+		remember_gone(node, action->member.instance, action->member.name);
+		event.kind = ELECTION_EVENT_NODE_GONE;
+		event.node_gone.instance = action->member.instance;
+	} else if (member.self) {
+		return; /* we are told by tell_self, with metadata that need not be decoded */
+	} else {
+		event.node.name = member.name;
+		event.node.instance = member.instance;
+		event.node.alive = member.state == GOSSIP_ALIVE || member.state == GOSSIP_SUSPECT;
+		event.node.left = member.state == GOSSIP_LEFT;
+		event.node.meta = meta_decode(member.meta, member.meta_len, &meta) == 0 ? &meta : NULL;
+	}
+	election_do(node, &event, out);
+}
+
+static void take_item(struct node *node, const struct gossip_item *item, struct instant now, struct node_out *out)
+{
+	struct election_event event = { .kind = ELECTION_EVENT_CLAIM, .now = now };
+
+	event.claim.origin = item->origin;
+	if (claim_key_decode(item->key, item->key_len, &event.claim.ip) != 0)
+		return; /* an item of a kind that a newer version knows */
+	if (item->value_len > 0 && claim_value_decode(item->value, item->value_len, &event.claim.claim) != 0)
+		return;
+	election_do(node, &event, out);
+}
+
+static void take_send(struct node *node, const struct gossip_action *action, struct node_out *out)
+{
+	struct node_action *to = add_action(out, NODE_ACTION_SEND);
+
+	assert(action->send.len <= NODE_ARENA_LEN - node->arena_len);
+	to->send.to = action->send.to;
+	to->send.sender = action->send.sender;
+	to->send.receiver = action->send.receiver;
+	to->send.counter = action->send.counter;
+	to->send.body = node->arena + node->arena_len;
+	to->send.len = action->send.len;
+	memcpy(node->arena + node->arena_len, action->send.body, action->send.len);
+	node->arena_len += action->send.len;
+}
+
+/* Handle one thing that gossip said. The caller has made sure of room. */
+static void take_gossip_action(struct node *node, const struct gossip_action *action, struct instant now,
+			       struct node_out *out)
+{
+	struct election_event start = { .kind = ELECTION_EVENT_START, .now = now };
+
+	switch (action->kind) {
+	case GOSSIP_ACTION_SEND:
+		take_send(node, action, out);
+		break;
+	case GOSSIP_ACTION_MEMBER:
+		take_member(node, action, now, out);
+		break;
+	case GOSSIP_ACTION_ITEM:
+		take_item(node, &action->item, now, out);
+		break;
+	case GOSSIP_ACTION_JOINED:
+		node->joined = true;
+		add_action(out, NODE_ACTION_JOINED)->joined.alone = action->joined.alone;
+		election_do(node, &start, out);
+		break;
+	case GOSSIP_ACTION_LEFT:
+		add_action(out, NODE_ACTION_STOPPED);
+		break;
+	case GOSSIP_ACTION_CONFLICT:
+		add_action(out, NODE_ACTION_CONFLICT)->conflict.holder = action->conflict.holder;
+		break;
+	}
+}
+
+/* Is there room for whatever the next action may cause? One action for itself, a whole election step, an arena's packet. */
+static bool has_room(const struct node *node, const struct node_out *out)
+{
+	return out->action_n + NODE_ROOM_MIN + 2 <= NODE_ACTION_MAX &&
+	       node->publish_n + ELECTION_ACTION_MAX <= 2 * ELECTION_ACTION_MAX &&
+	       node->arena_len + PACKET_LEN_MAX <= NODE_ARENA_LEN;
+}
+
+static void publish_next(struct node *node, struct instant now)
+{
+	const struct node_publish *publish = &node->publish[node->publish_at++];
+	struct gossip_event event = { .kind = GOSSIP_EVENT_ITEM, .now = now };
+	uint8_t key[CLAIM_KEY_LEN_MAX];
+	uint8_t value[CLAIM_VALUE_LEN];
+
+	event.item.key = key;
+	event.item.key_len = (uint8_t)claim_key_encode(publish->ip, key);
+	event.item.value = value;
+	if (publish->claim.state != 0) {
+		claim_value_encode(&publish->claim, value);
+		event.item.value_len = sizeof(value);
+	}
+	gossip_do(node, &event);
+	if (node->publish_at == node->publish_n) {
+		node->publish_at = 0;
+		node->publish_n = 0;
+	}
+}
+
+/* Gossip raised our instance: the election must publish everything anew under it. */
+static void follow_instance(struct node *node, struct instant now, struct node_out *out)
+{
+	struct election_event event = { .kind = ELECTION_EVENT_INSTANCE, .now = now };
+
+	node->instance = gossip_instance(node->gossip);
+	event.instance.instance = node->instance;
+	election_do(node, &event, out);
+	tell_self(node, now, out);
+}
+
+/* Everything is handed over, and we wanted to go: say goodbye. */
+static void leave(struct node *node, struct instant now)
+{
+	struct gossip_event event = { .kind = GOSSIP_EVENT_LEAVE, .now = now };
+
+	node->leaving = true;
+	gossip_do(node, &event);
+}
+
+/* Empty what the cores said until both are quiet, or the caller's list is full. */
+static void settle(struct node *node, struct instant now, struct node_out *out)
+{
+	while (has_room(node, out)) {
+		if (gossip_instance(node->gossip) != node->instance)
+			follow_instance(node, now, out);
+		else if (node->gossip_at < node->gossip_out.action_n)
+			take_gossip_action(node, &node->gossip_out.actions[node->gossip_at++], now, out);
+		else if (node->publish_at < node->publish_n)
+			publish_next(node, now);
+		else if (node->stopping && node->drained && !node->leaving)
+			leave(node, now);
+		else
+			return;
+	}
+}
+
+/* Our metadata changed: the others hear it by gossip, our own election at once. */
+static void spread_meta(struct node *node, struct instant now, struct node_out *out)
+{
+	struct gossip_event event = { .kind = GOSSIP_EVENT_META, .now = now };
+	uint8_t bytes[META_LEN_MAX];
+	int len = meta_encode(&node->meta, bytes, sizeof(bytes));
+
+	assert(len > 0); /* the shell checks new metadata with meta_encode before it comes here */
+	event.meta.bytes = bytes;
+	event.meta.len = (size_t)len;
+	gossip_do(node, &event);
+	tell_self(node, now, out);
+}
+
+static void set_draining(struct node *node, bool draining, struct instant now, struct node_out *out)
+{
+	struct election_event event = { .kind = draining ? ELECTION_EVENT_DRAIN : ELECTION_EVENT_UNDRAIN, .now = now };
+
+	node->drained = false;
+	if (node->meta.draining != draining) {
+		node->meta.draining = draining;
+		spread_meta(node, now, out);
+	}
+	election_do(node, &event, out);
+}
+
+static void tick(struct node *node, struct instant now, struct node_out *out)
+{
+	struct gossip_event gossip = { .kind = GOSSIP_EVENT_TICK, .now = now };
+	struct election_event election = { .kind = ELECTION_EVENT_TICK, .now = now };
+
+	if (instant_reached(gossip_deadline(node->gossip), now)) {
+		gossip_do(node, &gossip);
+		settle(node, now, out);
+	}
+	if (instant_reached(election_deadline(node->election), now) && has_room(node, out))
+		election_do(node, &election, out);
+}
+
+static void packet_in(struct node *node, const struct node_event *event)
+{
+	struct gossip_event packet = { .kind = GOSSIP_EVENT_PACKET, .now = event->now };
+
+	packet.packet.from = event->packet.from;
+	packet.packet.sender = event->packet.sender;
+	packet.packet.counter = event->packet.counter;
+	packet.packet.to_anyone = event->packet.to_anyone;
+	packet.packet.body = event->packet.body;
+	packet.packet.len = event->packet.len;
+	gossip_do(node, &packet);
+}
+
+static void dispatch(struct node *node, const struct node_event *event, struct node_out *out)
+{
+	struct election_event election = { .now = event->now };
+	bool draining = node->meta.draining;
+
+	switch (event->kind) {
+	case NODE_EVENT_TICK:
+		tick(node, event->now, out);
+		return;
+	case NODE_EVENT_PACKET:
+		packet_in(node, event);
+		return;
+	case NODE_EVENT_META:
+		node->meta = *event->meta;
+		node->meta.draining = draining;
+		spread_meta(node, event->now, out);
+		return;
+	case NODE_EVENT_DRAIN:
+		set_draining(node, true, event->now, out);
+		return;
+	case NODE_EVENT_UNDRAIN:
+		if (!node->stopping)
+			set_draining(node, false, event->now, out);
+		return;
+	case NODE_EVENT_STOP:
+		node->stopping = true;
+		set_draining(node, true, event->now, out);
+		return;
+	case NODE_EVENT_SERVICES:
+		election.kind = ELECTION_EVENT_SERVICES;
+		election.services.services = event->services.services;
+		election.services.service_n = event->services.service_n;
+		break;
+	case NODE_EVENT_HANDOVER:
+		election.kind = ELECTION_EVENT_HANDOVER;
+		election.handover.ip = event->handover.ip;
+		election.handover.node = event->handover.node;
+		break;
+	case NODE_EVENT_CLAIM_FAILED:
+		election.kind = ELECTION_EVENT_CLAIM_FAILED;
+		election.address.ip = event->ip;
+		break;
+	case NODE_EVENT_LOST:
+		election.kind = ELECTION_EVENT_LOST;
+		election.address.ip = event->ip;
+		break;
+	}
+	election_do(node, &election, out);
+}
+
+void node_step(struct node *node, const struct node_event *event, struct node_out *out)
+{
+	out->action_n = 0;
+	node->arena_len = 0;
+	if (node_pending(node)) {
+		assert(event->kind == NODE_EVENT_TICK);
+		settle(node, event->now, out);
+		if (node_pending(node))
+			return;
+	}
+	dispatch(node, event, out);
+	settle(node, event->now, out);
+}
+
+bool node_pending(const struct node *node)
+{
+	return node->gossip_at < node->gossip_out.action_n || node->publish_at < node->publish_n;
+}
+
+struct instant node_deadline(const struct node *node)
+{
+	if (node_pending(node))
+		return (struct instant){ 0 };
+	return instant_min(gossip_deadline(node->gossip), election_deadline(node->election));
+}
+
+struct node *node_new(const struct node_config *config, uint64_t seed, struct instant now)
+{
+	struct node *node = calloc(1, sizeof(*node));
+	struct gossip_config gossip = config->gossip;
+	struct election_config election = config->election;
+	struct node_out *scratch = calloc(1, sizeof(*scratch));
+	int len = meta_encode(&config->meta, gossip.meta, sizeof(gossip.meta));
+
+	if (node == NULL || scratch == NULL)
+		goto fail;
+	assert(len > 0);
+	gossip.meta_len = (size_t)len;
+	copy_name(election.self, gossip.name);
+	election.instance = gossip.instance;
+	node->meta = config->meta;
+	node->instance = gossip.instance;
+	node->gossip = gossip_new(&gossip, seed, now);
+	node->election = election_new(&election, now);
+	if (node->gossip == NULL || node->election == NULL)
+		goto fail;
+	tell_self(node, now, scratch);
+	assert(scratch->action_n == 0); /* nothing is configured yet: nothing to do */
+	free(scratch);
+	return node;
+fail:
+	free(scratch);
+	node_free(node);
+	return NULL;
+}
+
+void node_free(struct node *node)
+{
+	if (node == NULL)
+		return;
+	gossip_free(node->gossip);
+	election_free(node->election);
+	free(node);
+}
+
+const struct gossip *node_gossip(const struct node *node)
+{
+	return node->gossip;
+}
+
+const struct election *node_election(const struct node *node)
+{
+	return node->election;
+}
+
+bool node_joined(const struct node *node)
+{
+	return node->joined;
+}
+
+bool node_draining(const struct node *node)
+{
+	return node->meta.draining;
+}

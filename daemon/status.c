@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the control API shows and does: the daemon's state as JSON documents (docs/API.md), and its commands. */
+#include "daemon/app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* Wall-clock time of a monotonic instant, for people. */
+static void add_time(cJSON *object, const char *key, struct instant at, struct instant now)
+{
+	char text[CLOCK_RFC3339_MAX];
+
+	cJSON_AddStringToObject(object, key, clock_rfc3339(clock_wall_ms() - instant_since(now, at).us / 1000, text));
+}
+
+static void add_instance(cJSON *object, uint64_t instance)
+{
+	char text[20];
+
+	snprintf(text, sizeof(text), "%016llx", (unsigned long long)instance);
+	cJSON_AddStringToObject(object, "instance", text);
+}
+
+static void add_count(cJSON *object, const char *key, uint64_t count)
+{
+	cJSON_AddNumberToObject(object, key, (double)count);
+}
+
+static void add_member_counts(cJSON *status, const struct gossip *gossip)
+{
+	cJSON *members = cJSON_AddObjectToObject(status, "members");
+	size_t counts[GOSSIP_LEFT + 1] = { 0 };
+	struct gossip_member member;
+
+	for (size_t i = 0; i < gossip_member_n(gossip); i++) {
+		gossip_member_at(gossip, i, &member);
+		counts[member.state]++;
+	}
+	for (enum gossip_state state = GOSSIP_ALIVE; state <= GOSSIP_LEFT; state++)
+		add_count(members, gossip_state_name(state), counts[state]);
+}
+
+static void add_address_counts(cJSON *status, const struct election *election)
+{
+	cJSON *addresses = cJSON_AddObjectToObject(status, "addresses");
+	struct election_address address;
+	size_t held = 0;
+	size_t unowned = 0;
+
+	for (size_t i = 0; i < election_address_n(election); i++) {
+		election_address_at(election, i, &address);
+		held += address.held;
+		unowned += address.owner == NULL;
+	}
+	add_count(addresses, "total", election_address_n(election));
+	add_count(addresses, "held", held);
+	add_count(addresses, "unowned", unowned);
+}
+
+static void add_traffic(cJSON *status, const struct app *app)
+{
+	cJSON *drops = cJSON_AddObjectToObject(status, "drops");
+	cJSON *traffic = cJSON_AddObjectToObject(status, "traffic");
+	struct gossip_stats stats;
+
+	gossip_stats_get(node_gossip(app->node), &stats);
+	for (enum gossip_drop drop = GOSSIP_DROP_NONE + 1; drop < GOSSIP_DROP_N; drop++)
+		add_count(drops, gossip_drop_name(drop), app->seal_drops[drop] + stats.drops[drop]);
+	add_count(traffic, "sentPackets", stats.sent_n);
+	add_count(traffic, "sentBytes", stats.sent_bytes);
+	add_count(traffic, "receivedPackets", stats.received_n);
+	add_count(traffic, "sendErrors", app->send_errors);
+}
+
+static cJSON *get_status(void *arg)
+{
+	const struct app *app = arg;
+	struct instant now = clock_now();
+	cJSON *status = cJSON_CreateObject();
+	cJSON *loop;
+	const char *state = "ready";
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!node_joined(app->node))
+		state = "starting";
+	else if (node_draining(app->node))
+		state = "draining";
+	cJSON_AddStringToObject(status, "version", MLB_VERSION);
+	cJSON_AddStringToObject(status, "name", app->config->node.name);
+	add_instance(status, gossip_instance(node_gossip(app->node)));
+	cJSON_AddStringToObject(status, "state", state);
+	cJSON_AddBoolToObject(status, "joined", node_joined(app->node));
+	cJSON_AddStringToObject(status, "address", endpoint_format(app->endpoint, text));
+	add_member_counts(status, node_gossip(app->node));
+	add_address_counts(status, node_election(app->node));
+	add_traffic(status, app);
+	loop = cJSON_AddObjectToObject(status, "loop");
+	add_count(loop, "latenessMaxUs", (uint64_t)app->lateness_max.us);
+	cJSON_AddNumberToObject(status, "uptimeSeconds", (double)(instant_since(now, app->started).us / 1000000));
+	cJSON_AddStringToObject(status, "configFile", app->config->path);
+	cJSON_AddNumberToObject(status, "pid", getpid());
+	return status;
+}
+
+static cJSON *member_document(const struct gossip_member *member, struct instant now)
+{
+	cJSON *object = cJSON_CreateObject();
+	cJSON *labels;
+	struct meta meta;
+	char text[ENDPOINT_TEXT_MAX];
+
+	cJSON_AddStringToObject(object, "name", member->name);
+	cJSON_AddStringToObject(object, "address", endpoint_format(member->endpoint, text));
+	cJSON_AddStringToObject(object, "state", gossip_state_name(member->state));
+	cJSON_AddNumberToObject(object, "incarnation", member->incarnation);
+	labels = cJSON_AddObjectToObject(object, "labels");
+	if (meta_decode(member->meta, member->meta_len, &meta) == 0) {
+		for (size_t i = 0; i < meta.labels.label_n; i++)
+			cJSON_AddStringToObject(labels, meta.labels.labels[i].key, meta.labels.labels[i].value);
+		cJSON_AddBoolToObject(object, "draining", meta.draining);
+	}
+	if (member->rtt.us >= 0)
+		cJSON_AddNumberToObject(object, "rttUs", (double)member->rtt.us);
+	else
+		cJSON_AddNullToObject(object, "rttUs");
+	add_time(object, "since", member->since, now);
+	cJSON_AddBoolToObject(object, "self", member->self);
+	add_instance(object, member->instance);
+	return object;
+}
+
+static cJSON *get_members(void *arg)
+{
+	const struct app *app = arg;
+	const struct gossip *gossip = node_gossip(app->node);
+	struct instant now = clock_now();
+	cJSON *list = cJSON_CreateArray();
+	struct gossip_member member;
+
+	for (size_t i = 0; i < gossip_member_n(gossip); i++) {
+		gossip_member_at(gossip, i, &member);
+		cJSON_AddItemToArray(list, member_document(&member, now));
+	}
+	return list;
+}
+
+static cJSON *address_document(const struct election_address *address, struct instant now)
+{
+	cJSON *object = cJSON_CreateObject();
+	char text[IP_TEXT_MAX];
+
+	cJSON_AddStringToObject(object, "ip", ip_format(address->ip, text));
+	if (address->owner != NULL)
+		cJSON_AddStringToObject(object, "owner", address->owner);
+	else
+		cJSON_AddNullToObject(object, "owner");
+	cJSON_AddStringToObject(object, "state", address->state);
+	add_count(object, "epoch", address->epoch);
+	add_time(object, "since", address->since, now);
+	if (address->iface != NULL)
+		cJSON_AddStringToObject(object, "interface", address->iface);
+	else
+		cJSON_AddNullToObject(object, "interface");
+	return object;
+}
+
+static cJSON *get_services(void *arg)
+{
+	const struct app *app = arg;
+	const struct election *election = node_election(app->node);
+	struct instant now = clock_now();
+	cJSON *list = cJSON_CreateArray();
+	cJSON *addresses = NULL;
+	const char *service = NULL;
+	struct election_address address;
+
+	/* addresses come in order of service */
+	for (size_t i = 0; i < election_address_n(election); i++) {
+		election_address_at(election, i, &address);
+		if (service == NULL || strcmp(service, address.service) != 0) {
+			cJSON *object = cJSON_CreateObject();
+
+			service = address.service;
+			cJSON_AddStringToObject(object, "name", service);
+			addresses = cJSON_AddArrayToObject(object, "addresses");
+			cJSON_AddItemToArray(list, object);
+		}
+		cJSON_AddItemToArray(addresses, address_document(&address, now));
+	}
+	return list;
+}
+
+static cJSON *get_events(void *arg, uint64_t since)
+{
+	const struct app *app = arg;
+
+	return event_ring_json(app->events, since);
+}
+
+static const char *text_of(const cJSON *body, const char *key)
+{
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(body, key);
+
+	return cJSON_IsString(value) ? value->valuestring : NULL;
+}
+
+/* Is the node a live candidate for the address, other than its owner? */
+static bool is_candidate(const struct election *election, struct ip ip, const char *node)
+{
+	static const char *names[MEMBER_MAX];
+	size_t n = election_candidates(election, ip, names, MEMBER_MAX);
+
+	for (size_t i = 0; i < n && i < MEMBER_MAX; i++) {
+		if (strcmp(names[i], node) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int refuse(int code, char *error, size_t cap, const char *subject, const char *why)
+{
+	snprintf(error, cap, "%s: %s", subject, why);
+	return code;
+}
+
+/* Move every address of a service that this node holds to another node. */
+static int handover(struct app *app, const cJSON *body, char *error, size_t error_cap)
+{
+	const struct election *election = node_election(app->node);
+	const char *service = text_of(body, "service");
+	const char *node = text_of(body, "node");
+	struct node_event event = { .kind = NODE_EVENT_HANDOVER, .now = clock_now() };
+	struct election_address address;
+	bool known = false;
+	bool held = false;
+
+	if (service == NULL || node == NULL)
+		return refuse(400, error, error_cap, "handover", "needs \"service\" and \"node\"");
+	for (size_t i = 0; i < election_address_n(election); i++) {
+		election_address_at(election, i, &address);
+		if (strcmp(address.service, service) != 0)
+			continue;
+		known = true;
+		if (!address.held)
+			continue;
+		held = true;
+		if (strcmp(node, app->config->node.name) == 0)
+			return refuse(409, error, error_cap, service, "is here already");
+		if (!is_candidate(election, address.ip, node))
+			return refuse(409, error, error_cap, node,
+				      "is no candidate: not alive, draining, or without a matching interface or label");
+		event.handover.ip = address.ip;
+		event.handover.node = node;
+		app_node_event(app, &event);
+	}
+	if (!known)
+		return refuse(404, error, error_cap, service, "no such service");
+	if (!held)
+		return refuse(409, error, error_cap, service,
+			      "is not held by this node: ask its owner (mlbctl services)");
+	return 200;
+}
+
+static int run_command(void *arg, const char *verb, const cJSON *body, char *error, size_t error_cap)
+{
+	struct app *app = arg;
+	struct node_event event = { .kind = NODE_EVENT_DRAIN, .now = clock_now() };
+
+	if (strcmp(verb, "drain") == 0) {
+		app_node_event(app, &event);
+		return 200;
+	}
+	if (strcmp(verb, "undrain") == 0) {
+		event.kind = NODE_EVENT_UNDRAIN;
+		app_node_event(app, &event);
+		return 200;
+	}
+	if (strcmp(verb, "reload") == 0)
+		return app_reload(app, error, error_cap) == 0 ? 200 : 409;
+	if (strcmp(verb, "handover") == 0)
+		return handover(app, body, error, error_cap);
+	return refuse(404, error, error_cap, verb, "no such command");
+}
+
+struct control_handler app_control_handler(struct app *app)
+{
+	return (struct control_handler){ .status = get_status,
+					 .members = get_members,
+					 .services = get_services,
+					 .events = get_events,
+					 .command = run_command,
+					 .arg = app };
+}

@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: ownership
+ *
+ * Every instance publishes its own claims and nobody else's. All nodes see the same claims sooner or later, and `holder` reads
+ * the owner out of them: the claim with the greatest merge key among those of living nodes. Each address is then in one of these
+ * positions, and `look` does what it asks for:
+ *
+ *   ours, and nobody beats us        keep it; hand it over when draining or told to; let go when our interface is gone
+ *   ours, and another claim beats us let go at once, withdraw (after a hand-over, or after a partition)
+ *   another's, handed over to us     claim with the next epoch; the former owner lets go when it hears of that
+ *   another's                        nothing: ownership is sticky, whoever returns takes nothing
+ *   nobody's                         the best-ranked candidate claims at once, the k-th after k * claim_backoff
+ *
+ * Nothing is claimed before START: a starting node first hears what others own. A claim of a dead node holds nothing, but its
+ * epoch is remembered, so that the next one is higher.
+ *
+ * A live owner that is no longer eligible withdraws by itself; nobody takes an address that a living node says it holds.
+ */
+#include "election/election.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "election/internal.h"
+
+/* Actions that one look at one address can cause. */
+#define LOOK_ACTION_MAX 6
+
+const char *election_reason_name(enum election_reason reason)
+{
+	static const char *const names[] = { "first",	 "owner-dead", "owner-left", "owner-ineligible", "handover",
+					     "conflict", "ineligible", "removed",    "failed",		 "stopped" };
+
+	return names[reason];
+}
+
+void election_config_defaults(struct election_config *config)
+{
+	config->claim_backoff = span_ms(300);
+	config->handover_timeout = span_s(1);
+	config->failed_hold = span_s(5);
+	config->node_max = MEMBER_DEFAULT;
+	config->address_max = ADDRESS_MAX;
+}
+
+/* --- addresses ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t *ip_bucket(const struct election *e, struct ip ip)
+{
+	size_t i = (size_t)hash_bytes(ip.family, ip.bytes, sizeof(ip.bytes)) & (e->by_ip_len - 1);
+
+	while (e->by_ip[i] != SLOT_NONE && !ip_equal(e->addresses[e->by_ip[i]].ip, ip))
+		i = (i + 1) & (e->by_ip_len - 1);
+	return &e->by_ip[i];
+}
+
+static struct address *address_find(const struct election *e, struct ip ip)
+{
+	uint32_t slot = *ip_bucket(e, ip);
+
+	return slot == SLOT_NONE ? NULL : &e->addresses[slot];
+}
+
+/* Find or add; NULL when the table is full. Addresses are never removed: a later reload may name them again. */
+static struct address *address_get(struct election *e, struct ip ip)
+{
+	uint32_t *bucket = ip_bucket(e, ip);
+	struct address *address;
+
+	if (*bucket != SLOT_NONE)
+		return &e->addresses[*bucket];
+	if (e->address_n == e->config.address_max)
+		return NULL;
+	*bucket = (uint32_t)e->address_n;
+	address = &e->addresses[e->address_n++];
+	address->used = true;
+	address->ip = ip;
+	address->since = e->now;
+	address->orphan_since = e->now;
+	address->handover_until = INSTANT_NEVER;
+	address->stop_until = INSTANT_NEVER;
+	address->wake = INSTANT_NEVER;
+	return address;
+}
+
+static void wake_at(struct election *e, struct address *address, struct instant at)
+{
+	address->wake = instant_min(address->wake, at);
+	e->wake = instant_min(e->wake, at);
+}
+
+/* --- actions -------------------------------------------------------------------------------------------------------- */
+
+static struct election_action *add(struct election *e, enum election_action_kind kind, const struct address *address)
+{
+	struct election_action *action;
+
+	assert(e->out->action_n < ELECTION_ACTION_MAX);
+	action = &e->out->actions[e->out->action_n++];
+	action->kind = kind;
+	action->ip = address->ip;
+	return action;
+}
+
+static void publish(struct election *e, const struct address *address)
+{
+	add(e, ELECTION_ACTION_PUBLISH, address)->publish = address->own;
+}
+
+/* The one place where the effective owner changes. */
+static void set_owner(struct election *e, struct address *address, uint64_t owner, enum election_reason reason)
+{
+	struct election_action *action;
+
+	if (address->owner == owner)
+		return;
+	if (owner == 0) {
+		address->last_owner = address->owner;
+		address->orphan_since = e->now;
+	}
+	address->why = reason;
+	address->since = e->now;
+	action = add(e, ELECTION_ACTION_OWNER, address);
+	/* the line that names a new owner names the former one too, also when nobody owned it in between */
+	action->owner.from = address->owner != 0 ? address->owner : address->last_owner;
+	action->owner.to = owner;
+	action->owner.epoch = address->epoch_max;
+	action->owner.reason = reason;
+	address->owner = owner;
+}
+
+static void let_go(struct election *e, struct address *address, uint64_t to, enum election_reason reason)
+{
+	add(e, ELECTION_ACTION_RELEASE, address);
+	memset(&address->own, 0, sizeof(address->own));
+	address->iface[0] = '\0';
+	address->handover_until = INSTANT_NEVER;
+	address->stop_until = INSTANT_NEVER;
+	address->tried = 0;
+	e->held_n--;
+	publish(e, address);
+	set_owner(e, address, to, reason);
+}
+
+static void take(struct election *e, struct address *address, enum election_reason reason)
+{
+	const struct node *self = node_find(e, e->config.instance);
+	const struct segment *segment = usable_segment(self, address);
+	struct election_action *action = add(e, ELECTION_ACTION_CLAIM, address);
+
+	assert(segment != NULL && address->own.state == 0);
+	memcpy(address->iface, segment->iface, sizeof(address->iface));
+	memcpy(action->claim.iface, segment->iface, sizeof(action->claim.iface));
+	action->claim.mode = address->service->mode;
+	address->epoch_max++;
+	address->own = (struct claim){ .epoch = address->epoch_max, .majority = majority(e), .state = CLAIM_HELD };
+	e->held_n++;
+	publish(e, address);
+	set_owner(e, address, e->config.instance, reason);
+}
+
+/* --- reading the claims --------------------------------------------------------------------------------------------- */
+
+/* The best claim of a living node, ours included; *owner 0 and NULL: none. */
+static const struct claim *holder(const struct election *e, const struct address *address, uint64_t *owner)
+{
+	const struct claim *best = NULL;
+	const char *best_name = NULL;
+
+	*owner = 0;
+	if (address->own.state != 0) {
+		best = &address->own;
+		best_name = e->config.self;
+		*owner = e->config.instance;
+	}
+	for (size_t i = 0; i < address->rival_n; i++) {
+		const struct rival *rival = &address->rivals[i];
+		const struct node *node = node_find(e, rival->origin);
+
+		if (node == NULL || !node_live(node))
+			continue;
+		if (best == NULL || claim_beats(address->ip, &rival->claim, node->name, best, best_name)) {
+			best = &rival->claim;
+			best_name = node->name;
+			*owner = rival->origin;
+		}
+	}
+	return best;
+}
+
+static const struct rival *rival_of(const struct address *address, uint64_t origin)
+{
+	for (size_t i = 0; i < address->rival_n; i++) {
+		if (address->rivals[i].origin == origin)
+			return &address->rivals[i];
+	}
+	return NULL;
+}
+
+/* Why has the owner that we knew stopped being it? */
+static enum election_reason reason_of_loss(const struct election *e, const struct address *address, uint64_t next)
+{
+	const struct node *former = node_find(e, address->owner);
+	const struct rival *claim = rival_of(address, address->owner);
+
+	if (address->owner == 0)
+		return address->epoch_max <= 1 && address->last_owner == 0 ? ELECTION_REASON_FIRST : address->why;
+	if (former != NULL && former->left)
+		return ELECTION_REASON_OWNER_LEFT;
+	if (former == NULL || !former->alive)
+		return ELECTION_REASON_OWNER_DEAD;
+	if (former->meta.draining || (claim != NULL && claim->claim.state == CLAIM_HANDOVER))
+		return ELECTION_REASON_HANDOVER;
+	return next != 0 && claim != NULL ? ELECTION_REASON_CONFLICT : ELECTION_REASON_OWNER_INELIGIBLE;
+}
+
+/* --- what a position asks for --------------------------------------------------------------------------------------- */
+
+static void offer(struct election *e, struct address *address, uint64_t successor, struct span patience)
+{
+	address->own.state = CLAIM_HANDOVER;
+	address->own.successor = successor;
+	address->handover_until = instant_add(e->now, patience);
+	wake_at(e, address, address->handover_until);
+	publish(e, address);
+}
+
+/* We want to go: find a successor, then another; let go when nobody takes it. */
+static void look_stopping(struct election *e, struct address *address)
+{
+	const struct node *next;
+
+	if (address->stop_until.us == INSTANT_NEVER.us)
+		address->stop_until = instant_add(e->now, e->config.handover_timeout);
+	wake_at(e, address, address->stop_until);
+	if (address->handover_until.us != INSTANT_NEVER.us && !instant_reached(address->handover_until, e->now)) {
+		const struct node *successor = node_find(e, address->own.successor);
+
+		if (successor != NULL && is_candidate(successor, address)) {
+			wake_at(e, address, address->handover_until);
+			if (!instant_reached(address->stop_until, e->now))
+				return;
+		}
+	}
+	if (address->own.successor != 0)
+		address->tried = address->own.successor;
+	next = best_candidate(e, address, e->config.instance, address->tried);
+	if (next == NULL || instant_reached(address->stop_until, e->now))
+		let_go(e, address, 0, ELECTION_REASON_STOPPED);
+	else
+		offer(e, address, next->instance, span_us(e->config.handover_timeout.us / 2));
+}
+
+/* A hand-over that was asked for, and that nobody took: keep the address. */
+static void look_offered(struct election *e, struct address *address)
+{
+	const struct node *successor = node_find(e, address->own.successor);
+
+	if (!instant_reached(address->handover_until, e->now) && successor != NULL &&
+	    is_candidate(successor, address)) {
+		wake_at(e, address, address->handover_until);
+		return;
+	}
+	address->own.state = CLAIM_HELD;
+	address->own.successor = 0;
+	address->handover_until = INSTANT_NEVER;
+	publish(e, address);
+}
+
+static bool self_fit(const struct election *e, const struct address *address)
+{
+	const struct node *self = node_find(e, e->config.instance);
+	const struct election_service *service = address->service;
+	const struct segment *segment = self != NULL ? usable_segment(self, address) : NULL;
+
+	return self != NULL && self->meta.ready && segment != NULL && strcmp(segment->iface, address->iface) == 0 &&
+	       label_selectors_match(service->selectors, service->selector_n, &self->meta.labels);
+}
+
+static void look_held(struct election *e, struct address *address)
+{
+	uint64_t owner;
+
+	(void)holder(e, address, &owner);
+	if (owner != e->config.instance)
+		let_go(e, address, owner,
+		       address->own.state == CLAIM_HANDOVER ? ELECTION_REASON_HANDOVER : ELECTION_REASON_CONFLICT);
+	else if (!self_fit(e, address))
+		let_go(e, address, 0, ELECTION_REASON_INELIGIBLE);
+	else if (e->draining)
+		look_stopping(e, address);
+	else if (address->own.state == CLAIM_HANDOVER)
+		look_offered(e, address);
+}
+
+/* Nobody owns it: our turn comes by rank. */
+static void look_orphan(struct election *e, struct address *address)
+{
+	const struct node *self = node_find(e, e->config.instance);
+	struct instant turn;
+
+	if (!e->started || e->draining || self == NULL || !is_candidate(self, address))
+		return;
+	if (!instant_reached(address->failed_until, e->now)) {
+		wake_at(e, address, address->failed_until);
+		return;
+	}
+	turn = instant_add(address->orphan_since,
+			   span_mul(e->config.claim_backoff, (int64_t)rank_of(e, address, self)));
+	if (instant_reached(turn, e->now))
+		take(e, address, reason_of_loss(e, address, e->config.instance));
+	else
+		wake_at(e, address, turn);
+}
+
+static void look_free(struct election *e, struct address *address)
+{
+	const struct node *self = node_find(e, e->config.instance);
+	const struct claim *claim;
+	uint64_t owner;
+
+	claim = holder(e, address, &owner);
+	if (claim != NULL && claim->state == CLAIM_HANDOVER && claim->successor == e->config.instance && e->started &&
+	    !e->draining && self != NULL && is_candidate(self, address) &&
+	    instant_reached(address->failed_until, e->now)) {
+		set_owner(e, address, owner, reason_of_loss(e, address, owner));
+		take(e, address, ELECTION_REASON_HANDOVER);
+		return;
+	}
+	set_owner(e, address, owner, reason_of_loss(e, address, owner));
+	if (owner == 0)
+		look_orphan(e, address);
+}
+
+static void look(struct election *e, struct address *address)
+{
+	address->wake = INSTANT_NEVER;
+	if (!address->configured)
+		return;
+	if (address->own.state != 0)
+		look_held(e, address);
+	else
+		look_free(e, address);
+}
+
+static bool has_room(const struct election *e)
+{
+	return e->out->action_n + LOOK_ACTION_MAX <= ELECTION_ACTION_MAX;
+}
+
+/* Look at everything from the beginning, now and, where the list of actions is full, in the next steps. */
+static void look_at_all(struct election *e)
+{
+	e->scan_at = 0;
+}
+
+static void scan(struct election *e)
+{
+	while (e->scan_at < e->list_n && has_room(e))
+		look(e, &e->addresses[e->list[e->scan_at++]]);
+	if (e->draining && e->held_n == 0 && !e->drained_said && e->scan_at == e->list_n && has_room(e)) {
+		e->drained_said = true;
+		e->out->actions[e->out->action_n++] = (struct election_action){ .kind = ELECTION_ACTION_DRAINED };
+	}
+}
+
+/* Those whose time has come. */
+static void scan_due(struct election *e)
+{
+	struct instant next = INSTANT_NEVER;
+
+	if (!instant_reached(e->wake, e->now))
+		return;
+	e->wake = INSTANT_NEVER;
+	for (size_t i = 0; i < e->list_n; i++) {
+		struct address *address = &e->addresses[e->list[i]];
+
+		if (instant_reached(address->wake, e->now) && has_room(e))
+			look(e, address);
+		next = instant_min(next, address->wake);
+	}
+	e->wake = next;
+}
+
+/* --- events --------------------------------------------------------------------------------------------------------- */
+
+static void drop_services(struct election *e)
+{
+	for (size_t i = 0; i < e->list_n; i++) {
+		e->addresses[e->list[i]].configured = false;
+		e->addresses[e->list[i]].service = NULL;
+	}
+	e->list_n = 0;
+}
+
+static void take_services(struct election *e, const struct election_service *services, size_t n)
+{
+	drop_services(e);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < services[i].address_n; j++) {
+			struct address *address = address_get(e, services[i].addresses[j]);
+
+			if (address == NULL || address->configured)
+				continue; /* the configuration was checked against both */
+			address->configured = true;
+			address->service = &services[i];
+			e->list[e->list_n++] = (uint32_t)(address - e->addresses);
+		}
+	}
+	look_at_all(e);
+}
+
+/* Held addresses that are no longer configured; bounded by the room, the rest at the next step. */
+static bool release_removed(struct election *e)
+{
+	for (size_t i = 0; i < e->address_n; i++) {
+		struct address *address = &e->addresses[i];
+
+		if (address->configured || address->own.state == 0)
+			continue;
+		if (!has_room(e))
+			return false;
+		let_go(e, address, 0, ELECTION_REASON_REMOVED);
+	}
+	return true;
+}
+
+static struct node *node_add(struct election *e, uint64_t instance)
+{
+	struct node *node = NULL;
+
+	for (size_t i = 0; i < e->config.node_max && node == NULL; i++) {
+		if (!e->nodes[i].used) {
+			node = &e->nodes[i];
+			if (e->node_n <= i)
+				e->node_n = i + 1;
+		}
+	}
+	if (node == NULL)
+		return NULL;
+	memset(node, 0, sizeof(*node));
+	node->used = true;
+	node->instance = instance;
+	return node;
+}
+
+static void take_node(struct election *e, const struct election_event *event)
+{
+	struct node *node = node_find(e, event->node.instance);
+	struct node before;
+	size_t len = strnlen(event->node.name, NODE_NAME_MAX);
+
+	if (node == NULL)
+		node = node_add(e, event->node.instance);
+	if (node == NULL)
+		return;
+	before = *node;
+	memcpy(node->name, event->node.name, len);
+	node->name[len] = '\0';
+	node->alive = event->node.alive;
+	node->left = event->node.left;
+	if (event->node.meta != NULL)
+		node->meta = *event->node.meta;
+	if (memcmp(&before, node, sizeof(before)) != 0)
+		look_at_all(e);
+}
+
+static void drop_rival(struct address *address, uint64_t origin)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < address->rival_n; i++) {
+		if (address->rivals[i].origin != origin)
+			address->rivals[kept++] = address->rivals[i];
+	}
+	address->rival_n = kept;
+}
+
+static void take_node_gone(struct election *e, uint64_t instance)
+{
+	struct node *node = node_find(e, instance);
+
+	if (node == NULL)
+		return;
+	node->used = false;
+	for (size_t i = 0; i < e->address_n; i++)
+		drop_rival(&e->addresses[i], instance);
+	look_at_all(e);
+}
+
+/* Make room by the claim of a node that is gone; NULL: all are of living ones. */
+static struct rival *rival_slot(const struct election *e, struct address *address)
+{
+	if (address->rival_n < RIVAL_MAX)
+		return &address->rivals[address->rival_n++];
+	for (size_t i = 0; i < address->rival_n; i++) {
+		const struct node *node = node_find(e, address->rivals[i].origin);
+
+		if (node == NULL || !node_live(node))
+			return &address->rivals[i];
+	}
+	return NULL;
+}
+
+static void take_claim(struct election *e, const struct election_event *event)
+{
+	struct address *address;
+	struct rival *slot;
+	uint64_t owner;
+
+	if (event->claim.origin == e->config.instance)
+		return;
+	address = address_get(e, event->claim.ip);
+	if (address == NULL)
+		return;
+	if (event->claim.claim.epoch > address->epoch_max)
+		address->epoch_max = event->claim.claim.epoch;
+	drop_rival(address, event->claim.origin);
+	if (event->claim.claim.state != 0 && (slot = rival_slot(e, address)) != NULL)
+		*slot = (struct rival){ event->claim.origin, event->claim.claim };
+	if (address->own.state != 0 && event->claim.claim.state == CLAIM_HELD && address->configured) {
+		/* Two of us, and we stay: neighbours may have learnt the other one. It will hear of our claim and yield. */
+		(void)holder(e, address, &owner);
+		if (owner == e->config.instance) {
+			add(e, ELECTION_ACTION_ANNOUNCE, address);
+			publish(e, address);
+		}
+	}
+	look(e, address);
+}
+
+static void take_start(struct election *e)
+{
+	if (e->started)
+		return;
+	e->started = true;
+	for (size_t i = 0; i < e->list_n; i++)
+		e->addresses[e->list[i]].orphan_since = e->now;
+	look_at_all(e);
+}
+
+static void take_drain(struct election *e, bool drain)
+{
+	e->draining = drain;
+	e->drained_said = false;
+	for (size_t i = 0; i < e->list_n && !drain; i++) {
+		e->addresses[e->list[i]].stop_until = INSTANT_NEVER;
+		e->addresses[e->list[i]].tried = 0;
+	}
+	look_at_all(e);
+}
+
+static void take_handover(struct election *e, struct ip ip, const char *name)
+{
+	struct address *address = address_find(e, ip);
+	const struct node *to = node_named(e, name);
+
+	if (address == NULL || address->own.state == 0 || !address->configured || to == NULL ||
+	    to->instance == e->config.instance || !is_candidate(to, address))
+		return;
+	offer(e, address, to->instance, e->config.handover_timeout);
+}
+
+static void take_failure(struct election *e, struct ip ip)
+{
+	struct address *address = address_find(e, ip);
+
+	if (address == NULL || address->own.state == 0)
+		return;
+	address->failed_until = instant_add(e->now, e->config.failed_hold);
+	let_go(e, address, 0, ELECTION_REASON_FAILED);
+	wake_at(e, address, address->failed_until);
+}
+
+/* Our claims of the former instance are gone with it: say them again. */
+static void take_instance(struct election *e, uint64_t instance)
+{
+	struct node *self = node_find(e, e->config.instance);
+
+	if (self != NULL)
+		self->instance = instance;
+	for (size_t i = 0; i < e->address_n; i++) {
+		struct address *address = &e->addresses[i];
+
+		if (address->owner == e->config.instance)
+			address->owner = instance;
+		if (address->own.state != 0 && has_room(e))
+			publish(e, address);
+	}
+	e->config.instance = instance;
+}
+
+static void dispatch(struct election *e, const struct election_event *event)
+{
+	switch (event->kind) {
+	case ELECTION_EVENT_TICK:
+		break;
+	case ELECTION_EVENT_SERVICES:
+		take_services(e, event->services.services, event->services.service_n);
+		break;
+	case ELECTION_EVENT_NODE:
+		take_node(e, event);
+		break;
+	case ELECTION_EVENT_NODE_GONE:
+		take_node_gone(e, event->node_gone.instance);
+		break;
+	case ELECTION_EVENT_CLAIM:
+		take_claim(e, event);
+		break;
+	case ELECTION_EVENT_START:
+		take_start(e);
+		break;
+	case ELECTION_EVENT_DRAIN:
+		take_drain(e, true);
+		break;
+	case ELECTION_EVENT_UNDRAIN:
+		take_drain(e, false);
+		break;
+	case ELECTION_EVENT_HANDOVER:
+		take_handover(e, event->handover.ip, event->handover.node);
+		break;
+	case ELECTION_EVENT_CLAIM_FAILED:
+	case ELECTION_EVENT_LOST:
+		take_failure(e, event->address.ip);
+		break;
+	case ELECTION_EVENT_INSTANCE:
+		take_instance(e, event->instance.instance);
+		break;
+	}
+}
+
+void election_step(struct election *e, const struct election_event *event, struct election_out *out)
+{
+	assert(event->now.us >= e->now.us);
+	e->now = event->now;
+	e->out = out;
+	out->action_n = 0;
+	dispatch(e, event);
+	e->removed_pending = !release_removed(e);
+	scan(e);
+	scan_due(e);
+	e->out = NULL;
+}
+
+struct instant election_deadline(const struct election *e)
+{
+	if (e->scan_at < e->list_n || e->removed_pending)
+		return e->now;
+	return e->wake;
+}
+
+/* --- life and looking ----------------------------------------------------------------------------------------------- */
+
+struct election *election_new(const struct election_config *config, struct instant now)
+{
+	struct election *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		return NULL;
+	assert(config->node_max > 0 && config->address_max > 0);
+	e->config = *config;
+	e->now = now;
+	e->wake = INSTANT_NEVER;
+	for (e->by_ip_len = 16; e->by_ip_len < 2 * config->address_max; e->by_ip_len *= 2)
+		;
+	e->nodes = calloc(config->node_max, sizeof(*e->nodes));
+	e->addresses = calloc(config->address_max, sizeof(*e->addresses));
+	e->by_ip = calloc(e->by_ip_len, sizeof(*e->by_ip));
+	e->list = calloc(config->address_max, sizeof(*e->list));
+	if (e->nodes == NULL || e->addresses == NULL || e->by_ip == NULL || e->list == NULL) {
+		election_free(e);
+		return NULL;
+	}
+	memset(e->by_ip, 0xff, e->by_ip_len * sizeof(*e->by_ip));
+	return e;
+}
+
+void election_free(struct election *e)
+{
+	if (e == NULL)
+		return;
+	free(e->nodes);
+	free(e->addresses);
+	free(e->by_ip);
+	free(e->list);
+	free(e);
+}
+
+size_t election_address_n(const struct election *e)
+{
+	return e->list_n;
+}
+
+static const char *state_of(const struct election *e, const struct address *address)
+{
+	const struct rival *rival = rival_of(address, address->owner);
+
+	if (address->own.state == CLAIM_HANDOVER || (rival != NULL && rival->claim.state == CLAIM_HANDOVER))
+		return "handover";
+	if (address->owner != 0)
+		return "owned";
+	return e->started ? "unowned" : "starting";
+}
+
+static void show(const struct election *e, const struct address *address, struct election_address *ret)
+{
+	const struct node *owner = address->owner != 0 ? node_find(e, address->owner) : NULL;
+
+	*ret = (struct election_address){ .ip = address->ip,
+					  .service = address->service->name,
+					  .owner = owner != NULL ? owner->name : NULL,
+					  .owner_instance = address->owner,
+					  .epoch = address->epoch_max,
+					  .since = address->since,
+					  .held = address->own.state != 0,
+					  .iface = address->own.state != 0 ? address->iface : NULL,
+					  .state = state_of(e, address),
+					  .mode = address->service->mode };
+}
+
+void election_address_at(const struct election *e, size_t index, struct election_address *ret)
+{
+	assert(index < e->list_n);
+	show(e, &e->addresses[e->list[index]], ret);
+}
+
+bool election_address_find(const struct election *e, struct ip ip, struct election_address *ret)
+{
+	const struct address *address = address_find(e, ip);
+
+	if (address == NULL || !address->configured)
+		return false;
+	show(e, address, ret);
+	return true;
+}
+
+size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap)
+{
+	const struct address *address = address_find(e, ip);
+	size_t n = 0;
+
+	if (address == NULL || !address->configured)
+		return 0;
+	for (size_t i = 0; i < e->node_n; i++) {
+		const struct node *node = &e->nodes[i];
+		size_t rank;
+
+		if (!node->used || !is_candidate(node, address))
+			continue;
+		n++;
+		rank = rank_of(e, address, node);
+		if (rank < cap)
+			names[rank] = node->name;
+	}
+	return n;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who could own an address, in which order, and which of two claims holds. */
+#include <string.h>
+
+#include "base/rng.h"
+#include "election/internal.h"
+
+struct node *node_find(const struct election *e, uint64_t instance)
+{
+	for (size_t i = 0; i < e->node_n; i++) {
+		if (e->nodes[i].used && e->nodes[i].instance == instance)
+			return &e->nodes[i];
+	}
+	return NULL;
+}
+
+struct node *node_named(const struct election *e, const char *name)
+{
+	for (size_t i = 0; i < e->node_n; i++) {
+		if (e->nodes[i].used && strcmp(e->nodes[i].name, name) == 0)
+			return &e->nodes[i];
+	}
+	return NULL;
+}
+
+bool node_live(const struct node *node)
+{
+	return node->alive && !node->left;
+}
+
+bool majority(const struct election *e)
+{
+	size_t known = 0;
+	size_t alive = 0;
+
+	for (size_t i = 0; i < e->node_n; i++) {
+		known += e->nodes[i].used && !e->nodes[i].left;
+		alive += e->nodes[i].used && node_live(&e->nodes[i]);
+	}
+	return alive * 2 > known;
+}
+
+static bool named(const struct election_service *service, const char *iface)
+{
+	for (size_t i = 0; i < service->interface_n; i++) {
+		if (strcmp(service->interfaces[i], iface) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Interfaces that the service names may carry the address whatever their subnets; without names the subnet must hold it.
+ * Among several: one whose subnet holds it, the longest prefix first; segments come ordered by name.
+ */
+const struct segment *usable_segment(const struct node *node, const struct address *address)
+{
+	const struct segment *best = NULL;
+	int best_fit = -1;
+
+	for (size_t i = 0; i < node->meta.segment_n; i++) {
+		const struct segment *segment = &node->meta.segments[i];
+		int fit = subnet_contains(segment->subnet, address->ip) ? 1 + segment->subnet.prefix_len : 0;
+
+		if (address->service->interface_n > 0 ? !named(address->service, segment->iface) : fit == 0)
+			continue;
+		if (fit > best_fit) {
+			best = segment;
+			best_fit = fit;
+		}
+	}
+	return best;
+}
+
+bool is_candidate(const struct node *node, const struct address *address)
+{
+	const struct election_service *service = address->service;
+
+	return node_live(node) && node->meta.ready && !node->meta.draining &&
+	       label_selectors_match(service->selectors, service->selector_n, &node->meta.labels) &&
+	       usable_segment(node, address) != NULL;
+}
+
+/* Rendezvous hashing by service, so that the addresses of a dual-stack service meet on one node. */
+bool ranks_before(const struct address *address, const struct node *a, const struct node *b)
+{
+	uint64_t service = hash_text(0, address->service->name);
+	uint64_t hash_a = hash_text(service, a->name);
+	uint64_t hash_b = hash_text(service, b->name);
+
+	return hash_a != hash_b ? hash_a > hash_b : strcmp(a->name, b->name) < 0;
+}
+
+size_t rank_of(const struct election *e, const struct address *address, const struct node *node)
+{
+	size_t before = 0;
+
+	for (size_t i = 0; i < e->node_n; i++) {
+		const struct node *other = &e->nodes[i];
+
+		before += other->used && other != node && is_candidate(other, address) &&
+			  ranks_before(address, other, node);
+	}
+	return before;
+}
+
+struct node *best_candidate(const struct election *e, const struct address *address, uint64_t not, uint64_t nor)
+{
+	struct node *best = NULL;
+
+	for (size_t i = 0; i < e->node_n; i++) {
+		struct node *node = &e->nodes[i];
+
+		if (!node->used || node->instance == not || node->instance == nor || !is_candidate(node, address))
+			continue;
+		if (best == NULL || ranks_before(address, node, best))
+			best = node;
+	}
+	return best;
+}
+
+/*
+ * Made in a majority view, then the higher epoch, then the rank of the address's own hash, then the name. Epoch alone would let a
+ * flapping loner, which counts its epoch up all by itself, take everything when it returns.
+ */
+bool claim_beats(struct ip ip, const struct claim *a, const char *name_a, const struct claim *b, const char *name_b)
+{
+	uint64_t seed = hash_bytes(ip.family, ip.bytes, sizeof(ip.bytes));
+	uint64_t hash_a = hash_text(seed, name_a);
+	uint64_t hash_b = hash_text(seed, name_b);
+
+	if (a->majority != b->majority)
+		return a->majority;
+	if (a->epoch != b->epoch)
+		return a->epoch > b->epoch;
+	return hash_a != hash_b ? hash_a > hash_b : strcmp(name_a, name_b) < 0;
+}

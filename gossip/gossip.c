@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DOC: membership
+ *
+ * A member is one run (instance) of a named node. What is known of it follows SWIM: alive, suspect, dead, left, ordered by an
+ * incarnation that only the member itself raises. Around that, one file each:
+ *
+ *   member.c   the table and the precedence rules; the one place where a state changes
+ *   probe.c    SWIM's probes and suspicion: the slow detector, always there
+ *   watch.c    watchers, heartbeats, quorum: the fast one
+ *   rumour.c   telling others, by piggyback, on its own, or at once to all
+ *   item.c     the replicated items, each written by its origin alone
+ *   sync.c     anti-entropy, and the full state for a newcomer
+ *   join.c     the handshake for newcomers, restarts and healed partitions; tries the missing for ever
+ *   packet.c   datagrams out of messages
+ *   seal.c     encryption; stateless, called by the shell
+ *
+ * This file takes events apart and keeps the timers. A step first looks at its own lateness: a process that was stopped or
+ * starved must not hold its own silence against others, so it forgives everybody before it judges.
+ */
+#include "gossip/gossip.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/internal.h"
+
+const char *gossip_state_name(enum gossip_state state)
+{
+	static const char *const names[] = { "unknown", "alive", "suspect", "dead", "left" };
+
+	return names[state];
+}
+
+const char *gossip_reason_name(enum gossip_reason reason)
+{
+	static const char *const names[] = { "joined", "probe-failed", "rumour", "refuted",  "timeout",
+					     "left",   "replaced",     "reaped", "metadata", "quorum" };
+
+	return names[reason];
+}
+
+void gossip_timers_lan(struct gossip_timers *timers)
+{
+	*timers = (struct gossip_timers){ .probe_interval = span_ms(500),
+					  .probe_timeout = span_ms(100),
+					  .suspicion = span_ms(1500),
+					  .gossip_interval = span_ms(20),
+					  .sync_interval = span_s(2),
+					  .redial_interval = span_ms(50),
+					  .join_timeout = span_s(2),
+					  .reap_after = span_s(24 * 3600),
+					  .beat_interval = span_ms(25),
+					  .silence = span_ms(150),
+					  .verify = span_ms(100),
+					  .relay_n = 3,
+					  .fanout = 3,
+					  .retransmit_mult = 4 };
+}
+
+void gossip_timers_fast(struct gossip_timers *timers)
+{
+	gossip_timers_lan(timers);
+	timers->probe_interval = span_ms(200);
+	timers->probe_timeout = span_ms(50);
+	timers->suspicion = span_ms(1000);
+	timers->gossip_interval = span_ms(10);
+	timers->redial_interval = span_ms(20);
+	timers->join_timeout = span_s(1);
+	timers->beat_interval = span_ms(5);
+	timers->silence = span_ms(20);
+	timers->verify = span_ms(15);
+}
+
+void gossip_timers_wan(struct gossip_timers *timers)
+{
+	gossip_timers_lan(timers);
+	timers->probe_interval = span_s(1);
+	timers->probe_timeout = span_ms(400);
+	timers->suspicion = span_s(6);
+	timers->gossip_interval = span_ms(200);
+	timers->sync_interval = span_s(10);
+	timers->redial_interval = span_ms(500);
+	timers->join_timeout = span_s(5);
+	timers->beat_interval = span_ms(250);
+	timers->silence = span_s(1);
+	timers->verify = span_ms(500);
+}
+
+/* --- watchers ------------------------------------------------------------------------------------------------------- */
+
+/* The rings are computed anew at most once a heartbeat, however many members came or went. */
+static void refresh_watch(struct gossip *g)
+{
+	size_t n = 0;
+
+	if (!g->view_changed)
+		return;
+	g->view_changed = false;
+	for (size_t i = 0; i < g->member_n && !g->leaving; i++) {
+		const struct member *member = &g->members[g->order[i]];
+
+		if (member_live(member))
+			g->ring_members[n++] = (struct watch_member){ member->key, member->instance };
+	}
+	watch_view(&g->watch, g->ring_members, n, g->ring_members + g->config.member_max, g->now);
+}
+
+static void send_watch(struct gossip *g, const struct watch_message *message)
+{
+	struct member *to = member_find(g, message->to);
+	struct packet packet;
+	size_t at;
+
+	if (to == NULL)
+		return;
+	if (message->kind == WATCH_PING) {
+		probe_ping(g, to, ++g->seq, false);
+		return;
+	}
+	if (!packet_begin_member(g, &packet, to))
+		return;
+	if (message->kind == WATCH_BEAT) {
+		at = message_begin(&packet.w, MESSAGE_BEAT);
+		summary_write(&packet.w, self_of(g));
+	} else {
+		at = message_begin(&packet.w, MESSAGE_WATCH);
+		wire_write_u8(&packet.w, (uint8_t)message->kind);
+		wire_write_u64(&packet.w, message->subject);
+		wire_write_u32(&packet.w, message->age.us < 0 || message->age.us > UINT32_MAX
+						  ? UINT32_MAX
+						  : (uint32_t)message->age.us);
+	}
+	message_end(&packet.w, at);
+	packet_finish(g, &packet);
+}
+
+/* Carry out what the watch said. */
+static void watch_settle(struct gossip *g)
+{
+	for (size_t i = 0; i < g->watch_out.message_n; i++)
+		send_watch(g, &g->watch_out.messages[i]);
+	for (size_t i = 0; i < g->watch_out.dead_n; i++) {
+		struct member *member = member_find(g, g->watch_out.dead[i]);
+
+		if (member != NULL)
+			member_claim(g, member, GOSSIP_DEAD, member->incarnation, GOSSIP_REASON_QUORUM);
+	}
+	g->watch_out.message_n = 0;
+	g->watch_out.dead_n = 0;
+}
+
+static void take_watch(struct gossip *g, const struct member *from, struct wire_reader *r)
+{
+	struct watch_message message = { .kind = wire_read_u8(r) };
+
+	message.subject = wire_read_u64(r);
+	message.age = span_us(wire_read_u32(r));
+	if (message.kind < WATCH_ASK || message.kind > WATCH_VOTE)
+		wire_fail(r);
+	if (r->failed)
+		return;
+	watch_take(&g->watch, from->instance, &message, g->now, &g->watch_out);
+	watch_settle(g);
+}
+
+/* --- packets -------------------------------------------------------------------------------------------------------- */
+
+static void take_member(struct gossip *g, struct wire_reader *r)
+{
+	struct member_record record;
+
+	if (member_record_read(r, &record))
+		(void)member_take(g, &record, GOSSIP_REASON_RUMOUR);
+}
+
+static void take_state(struct gossip *g, struct wire_reader *r)
+{
+	uint64_t instance = wire_read_u64(r);
+	uint32_t incarnation = wire_read_u32(r);
+	enum gossip_state state = wire_read_u8(r);
+	struct member *member;
+
+	if (state < GOSSIP_SUSPECT || state > GOSSIP_LEFT)
+		wire_fail(r);
+	member = r->failed ? NULL : member_find(g, instance);
+	if (member != NULL)
+		member_claim(g, member, state, incarnation,
+			     state == GOSSIP_LEFT ? GOSSIP_REASON_LEFT : GOSSIP_REASON_RUMOUR);
+}
+
+static void take_item(struct gossip *g, struct wire_reader *r)
+{
+	struct gossip_item item = { 0 };
+	struct member *origin;
+	bool full;
+
+	item.origin = wire_read_u64(r);
+	item.version = wire_read_u32(r);
+	item.key_len = wire_read_u8(r);
+	if (item.key_len == 0 || item.key_len > ITEM_KEY_MAX)
+		wire_fail(r);
+	wire_read_bytes(r, item.key, item.key_len <= ITEM_KEY_MAX ? item.key_len : 0);
+	item.value_len = wire_read_u8(r);
+	if (item.value_len > ITEM_VALUE_MAX)
+		wire_fail(r);
+	wire_read_bytes(r, item.value, item.value_len <= ITEM_VALUE_MAX ? item.value_len : 0);
+	origin = r->failed ? NULL : member_find(g, item.origin);
+	/* an origin that we do not know yet: its items come by comparison once we do */
+	if (origin == NULL || slot_of(g, origin) == g->self || !notify_room(g))
+		return;
+	if (item_put(g, &item, &full))
+		action_add(g, GOSSIP_ACTION_ITEM)->item = item;
+	else if (full)
+		g->stats.drops[GOSSIP_DROP_FULL]++;
+}
+
+/* Messages of a member. */
+static void take_message(struct gossip *g, struct member *from, enum message_type type,
+			 const struct gossip_event *event, struct wire_reader *r)
+{
+	switch (type) {
+	case MESSAGE_PING:
+		probe_take_ping(g, from, r);
+		break;
+	case MESSAGE_ACK:
+		probe_take_ack(g, from, r);
+		break;
+	case MESSAGE_PING_REQ:
+		probe_take_ping_req(g, from, r);
+		break;
+	case MESSAGE_ACK_VIA:
+		probe_take_ack_via(g, r);
+		break;
+	case MESSAGE_MEMBER:
+		take_member(g, r);
+		break;
+	case MESSAGE_STATE:
+		take_state(g, r);
+		break;
+	case MESSAGE_ITEM:
+		take_item(g, r);
+		break;
+	case MESSAGE_STATE_END:
+		sync_take_state_end(g, from, r);
+		break;
+	case MESSAGE_SYNC:
+		sync_take_hash(g, from, r);
+		break;
+	case MESSAGE_SYNC_LIST:
+		sync_take_list(g, from, r);
+		break;
+	case MESSAGE_PULL:
+		sync_take_pull(g, from, r);
+		break;
+	case MESSAGE_ITEMS_END:
+		sync_take_items_end(g, r);
+		break;
+	case MESSAGE_BEAT:
+		summary_take(g, from, r);
+		break;
+	case MESSAGE_WATCH:
+		take_watch(g, from, r);
+		break;
+	case MESSAGE_HELLO:
+	case MESSAGE_HELLO_ACK:
+	case MESSAGE_JOIN:
+	case MESSAGE_JOIN_ACK:
+	case MESSAGE_REFUSED:
+	case MESSAGE_RAISE:
+	case MESSAGE_TYPE_N:
+		break;
+	}
+	(void)event;
+}
+
+/* Messages of the handshake, which may come from strangers. False: it is none. */
+static bool take_handshake(struct gossip *g, enum message_type type, const struct gossip_event *event,
+			   struct wire_reader *r)
+{
+	if (event->packet.to_anyone && type != MESSAGE_HELLO)
+		return false;
+	if (type == MESSAGE_HELLO)
+		join_take_hello(g, event, r);
+	else if (type == MESSAGE_HELLO_ACK)
+		join_take_hello_ack(g, event, r);
+	else if (type == MESSAGE_JOIN)
+		join_take_join(g, event, r);
+	else if (type == MESSAGE_JOIN_ACK)
+		join_take_join_ack(g, event, r);
+	else if (type == MESSAGE_REFUSED)
+		join_take_refused(g, event, r);
+	else if (type == MESSAGE_RAISE)
+		join_take_raise(g, event, r);
+	else
+		return false;
+	return true;
+}
+
+/* Do the lengths of the messages add up to the body? Checked before anything is applied. */
+static bool framing_good(const uint8_t *body, size_t len)
+{
+	struct wire_reader r = wire_reader_of(body, len);
+
+	while (wire_left(&r) > 0) {
+		(void)wire_read_u8(&r);
+		(void)wire_read_view(&r, wire_read_u16(&r));
+	}
+	return !r.failed && len > 0;
+}
+
+static void take_body(struct gossip *g, struct member *from, const struct gossip_event *event)
+{
+	struct wire_reader r = wire_reader_of(event->packet.body, event->packet.len);
+
+	while (wire_left(&r) > 0) {
+		enum message_type type = wire_read_u8(&r);
+		struct wire_reader message = wire_read_sub(&r, wire_read_u16(&r));
+
+		if (take_handshake(g, type, event, &message)) {
+			g->stats.drops[GOSSIP_DROP_MALFORMED] += message.failed;
+			return; /* a handshake's packet carries nothing else */
+		}
+		if (from == NULL) {
+			g->stats.drops[GOSSIP_DROP_UNKNOWN]++;
+			return;
+		}
+		take_message(g, from, type, event, &message); /* unknown types of a newer version are passed over */
+		if (message.failed) {
+			g->stats.drops[GOSSIP_DROP_MALFORMED]++;
+			return;
+		}
+		if (!from->used || from->instance != event->packet.sender)
+			return; /* what it said replaced it */
+	}
+}
+
+/* A packet from one that we hold for dead: tell it, so that it refutes. */
+static void nudge(struct gossip *g, struct member *member)
+{
+	struct packet packet;
+
+	if (member->state != GOSSIP_DEAD ||
+	    instant_since(g->now, member->nudged).us < g->config.timers.redial_interval.us ||
+	    !packet_begin_member(g, &packet, member))
+		return;
+	member->nudged = g->now;
+	message_state(&packet.w, member);
+	packet_finish_plain(g, &packet);
+}
+
+static void take_packet(struct gossip *g, const struct gossip_event *event)
+{
+	struct member *from = event->packet.to_anyone ? NULL : member_find(g, event->packet.sender);
+
+	g->stats.received_n++;
+	if (event->packet.sender == self_of(g)->instance) {
+		g->stats.drops[GOSSIP_DROP_UNKNOWN]++; /* our own, reflected */
+		return;
+	}
+	if (!framing_good(event->packet.body, event->packet.len)) {
+		g->stats.drops[GOSSIP_DROP_MALFORMED]++;
+		return;
+	}
+	if (from != NULL && !replay_accept(&from->replay, event->packet.counter)) {
+		g->stats.drops[GOSSIP_DROP_REPLAY]++;
+		return;
+	}
+	if (from != NULL) {
+		from->heard = g->now;
+		watch_heard(&g->watch, from->instance, g->now);
+		nudge(g, from);
+	}
+	take_body(g, from, event);
+}
+
+/* --- our own changes ------------------------------------------------------------------------------------------------ */
+
+static void take_meta(struct gossip *g, const struct gossip_event *event)
+{
+	struct member *self = self_of(g);
+
+	assert(event->meta.len <= META_LEN_MAX);
+	memcpy(self->meta, event->meta.bytes, event->meta.len);
+	self->meta_len = (uint16_t)event->meta.len;
+	if (!g->leaving)
+		member_refresh_self(g, 0);
+}
+
+static void leave(struct gossip *g)
+{
+	struct member *self = self_of(g);
+
+	if (g->leaving)
+		return;
+	g->leaving = true;
+	self->state = GOSSIP_LEFT;
+	g->live_n--;
+	g->view_changed = true;
+	rumour_member(g, self, true);
+	/* three urgent rounds, then the grave */
+	g->leave_at = instant_add(g->now, span_us(g->config.timers.gossip_interval.us * URGENT_ROUNDS));
+	if (g->live_n == 0)
+		g->leave_at = g->now;
+}
+
+/* --- time ----------------------------------------------------------------------------------------------------------- */
+
+/* We were late: whatever silence we measured may be our own. */
+static void forgive(struct gossip *g)
+{
+	struct span late = instant_since(g->now, g->due);
+
+	if (late.us > g->config.timers.silence.us / 2)
+		watch_amnesty(&g->watch, g->now);
+	if (late.us <= g->config.timers.probe_interval.us * 2)
+		return;
+	g->probe.target = SLOT_NONE;
+	g->probe_at = g->now;
+	for (size_t i = 0; i < g->probe_n; i++) {
+		struct member *member = &g->members[g->probe_list[i]];
+
+		if (member->state == GOSSIP_SUSPECT)
+			member->dead_at = instant_add(g->now, g->config.timers.suspicion);
+	}
+}
+
+/* The dead and the gone are forgotten after a day; seeds among them are dialled all the same. */
+static void reap(struct gossip *g)
+{
+	if (!instant_reached(g->reap_at, g->now))
+		return;
+	g->reap_at = instant_add(g->now, span_s(10));
+	for (size_t i = g->probe_n; i > 0; i--) {
+		struct member *member = &g->members[g->probe_list[i - 1]];
+
+		if (!member_live(member) && notify_room(g) &&
+		    instant_since(g->now, member->since).us >= g->config.timers.reap_after.us)
+			member_forget(g, member, GOSSIP_REASON_REAPED);
+	}
+}
+
+static void tick(struct gossip *g)
+{
+	join_tick(g);
+	if (!g->leaving) {
+		probe_tick(g);
+		if (instant_reached(g->watch.beat_at, g->now))
+			refresh_watch(g);
+		if (instant_reached(watch_deadline(&g->watch), g->now)) {
+			watch_tick(&g->watch, g->now, &g->watch_out);
+			watch_settle(g);
+		}
+		reap(g);
+	}
+	sync_tick(g);
+	rumour_tick(g);
+	if (instant_reached(g->leave_at, g->now) && g->out->action_n < GOSSIP_ACTION_MAX) {
+		g->leave_at = INSTANT_NEVER;
+		g->left = true;
+		(void)action_add(g, GOSSIP_ACTION_LEFT);
+	}
+}
+
+static struct instant next_deadline(const struct gossip *g)
+{
+	struct instant next = instant_min(join_deadline(g), sync_deadline(g));
+
+	next = instant_min(next, instant_min(g->gossip_at, g->leave_at));
+	if (g->leaving)
+		return next;
+	next = instant_min(next, instant_min(probe_deadline(g), watch_deadline(&g->watch)));
+	return instant_min(next, g->reap_at);
+}
+
+/* Rumours that became urgent in this step go out with it. */
+static bool urgent_fresh(const struct gossip *g, uint64_t before)
+{
+	return g->urgent_n > 0 && g->urgent_made != before;
+}
+
+void gossip_step(struct gossip *g, const struct gossip_event *event, struct gossip_out *out)
+{
+	uint64_t urgent_made = g->urgent_made;
+
+	assert(event->now.us >= g->now.us);
+	out->action_n = 0;
+	out->arena_len = 0;
+	g->out = out;
+	g->now = event->now;
+	forgive(g);
+	switch (event->kind) {
+	case GOSSIP_EVENT_TICK:
+		tick(g);
+		break;
+	case GOSSIP_EVENT_PACKET:
+		if (!g->left)
+			take_packet(g, event);
+		break;
+	case GOSSIP_EVENT_META:
+		take_meta(g, event);
+		break;
+	case GOSSIP_EVENT_ITEM:
+		item_write_own(g, event->item.key, event->item.key_len, event->item.value, event->item.value_len);
+		break;
+	case GOSSIP_EVENT_LEAVE:
+		leave(g);
+		break;
+	}
+	if (urgent_fresh(g, urgent_made))
+		rumour_flush_urgent(g);
+	g->due = next_deadline(g);
+	if (g->due.us < g->now.us)
+		g->due = g->now;
+	g->out = NULL;
+}
+
+struct instant gossip_deadline(const struct gossip *g)
+{
+	return g->due;
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------------- */
+
+static size_t power_of_two(size_t at_least)
+{
+	size_t n = 16;
+
+	while (n < at_least)
+		n *= 2;
+	return n;
+}
+
+static int allocate(struct gossip *g)
+{
+	size_t member_max = g->config.member_max;
+
+	g->by_instance_len = power_of_two(2 * member_max);
+	g->by_item_len = power_of_two(2 * g->config.item_max);
+	g->members = calloc(member_max, sizeof(*g->members));
+	g->order = calloc(member_max + 1, sizeof(*g->order));
+	g->by_instance = calloc(g->by_instance_len, sizeof(*g->by_instance));
+	g->items = calloc(g->config.item_max, sizeof(*g->items));
+	g->by_item = calloc(g->by_item_len, sizeof(*g->by_item));
+	g->probe_list = calloc(member_max, sizeof(*g->probe_list));
+	g->ring_members = calloc(2 * member_max, sizeof(*g->ring_members));
+	if (g->members == NULL || g->order == NULL || g->by_instance == NULL || g->items == NULL ||
+	    g->by_item == NULL || g->probe_list == NULL || g->ring_members == NULL)
+		return -1;
+	memset(g->by_instance, 0xff, g->by_instance_len * sizeof(*g->by_instance));
+	memset(g->by_item, 0xff, g->by_item_len * sizeof(*g->by_item));
+	return 0;
+}
+
+/* Our own endpoint in the list of seeds is not a peer. */
+static void drop_own_seed(struct gossip_config *config)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < config->seed_n; i++) {
+		if (endpoint_compare(config->seeds[i], config->endpoint) != 0)
+			config->seeds[kept++] = config->seeds[i];
+	}
+	config->seed_n = kept;
+}
+
+static void start_timers(struct gossip *g, struct instant now)
+{
+	const struct gossip_timers *timers = &g->config.timers;
+	const struct watch_timers watch = { timers->beat_interval, timers->silence, timers->verify,
+					    span_us(timers->verify.us / 10) };
+
+	g->now = now;
+	g->due = now;
+	g->probe_at = now;
+	g->gossip_at = INSTANT_NEVER;
+	g->sync_at = instant_add(now, timers->sync_interval);
+	g->redial_at = now;
+	g->reap_at = instant_add(now, span_s(10));
+	g->join_at = g->config.seed_n > 0 ? instant_add(now, timers->join_timeout) : now;
+	g->leave_at = INSTANT_NEVER;
+	g->refused_at = INSTANT_NEVER;
+	watch_init(&g->watch, &watch, g->config.instance, now);
+}
+
+struct gossip *gossip_new(const struct gossip_config *config, uint64_t seed, struct instant now)
+{
+	struct gossip *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	assert(config->instance != 0 && config->member_max > 1 && config->meta_len <= META_LEN_MAX);
+	assert(config->packet_len_max >= PACKET_LEN_MIN && config->packet_len_max <= PACKET_LEN_MAX);
+	g->config = *config;
+	g->rng = rng_of(seed);
+	/* a counter never repeats for one instance: a random start makes even equal instances unlikely to share one */
+	g->counter = rng_u64(&g->rng) >> 2;
+	for (size_t i = 0; i < sizeof(g->cookie_key); i++)
+		g->cookie_key[i] = (uint8_t)rng_u64(&g->rng);
+	g->probe.target = SLOT_NONE;
+	g->item_free = SLOT_NONE;
+	rumour_init(g);
+	drop_own_seed(&g->config);
+	start_timers(g, now);
+	if (allocate(g) != 0) {
+		gossip_free(g);
+		return NULL;
+	}
+	member_add_self(g);
+	return g;
+}
+
+void gossip_free(struct gossip *g)
+{
+	if (g == NULL)
+		return;
+	free(g->members);
+	free(g->order);
+	free(g->by_instance);
+	free(g->items);
+	free(g->by_item);
+	free(g->probe_list);
+	free(g->ring_members);
+	free(g);
+}
+
+/* --- looking -------------------------------------------------------------------------------------------------------- */
+
+uint64_t gossip_instance(const struct gossip *g)
+{
+	return self_of(g)->instance;
+}
+
+bool gossip_joined(const struct gossip *g)
+{
+	return g->joined;
+}
+
+size_t gossip_member_n(const struct gossip *g)
+{
+	return g->member_n;
+}
+
+static void show(const struct gossip *g, const struct member *member, struct gossip_member *ret)
+{
+	*ret = (struct gossip_member){ .name = member->name,
+				       .instance = member->instance,
+				       .endpoint = member->endpoint,
+				       .incarnation = member->incarnation,
+				       .state = member->state,
+				       .since = member->since,
+				       .rtt = member->rtt,
+				       .meta = member->meta,
+				       .meta_len = member->meta_len,
+				       .self = slot_of(g, member) == g->self };
+}
+
+void gossip_member_at(const struct gossip *g, size_t index, struct gossip_member *ret)
+{
+	assert(index < g->member_n);
+	show(g, &g->members[g->order[index]], ret);
+}
+
+bool gossip_member_find(const struct gossip *g, uint64_t instance, struct gossip_member *ret)
+{
+	const struct member *member = member_find(g, instance);
+
+	if (member == NULL)
+		return false;
+	show(g, member, ret);
+	return true;
+}
+
+void gossip_stats_get(const struct gossip *g, struct gossip_stats *ret)
+{
+	*ret = g->stats;
+	ret->item_n = g->item_n;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SWIM's own detector: one probe an interval, in shuffled rounds (SWIM 4.3), direct, then through relays (SWIM 4.1); suspicion
+ * that the suspect may refute (SWIM 4.2). It is the slow path behind watch.c, and the only one where a quorum of watchers is gone.
+ */
+#include "gossip/internal.h"
+
+void probe_ping(struct gossip *g, struct member *member, uint32_t seq, bool accuse)
+{
+	struct packet packet;
+	size_t at;
+
+	if (!packet_begin_member(g, &packet, member))
+		return;
+	/* the accusation comes first, so that the accused learns of it even from one packet (Lifeguard: buddy system) */
+	if (accuse)
+		message_state(&packet.w, member);
+	at = message_begin(&packet.w, MESSAGE_PING);
+	wire_write_u32(&packet.w, seq);
+	summary_write(&packet.w, self_of(g));
+	message_end(&packet.w, at);
+	packet_finish(g, &packet);
+}
+
+static void send_seq(struct gossip *g, const struct member *to, enum message_type type, uint32_t seq)
+{
+	struct packet packet;
+	size_t at;
+
+	if (!packet_begin_member(g, &packet, to))
+		return;
+	at = message_begin(&packet.w, type);
+	wire_write_u32(&packet.w, seq);
+	if (type == MESSAGE_ACK)
+		summary_write(&packet.w, self_of(g));
+	message_end(&packet.w, at);
+	packet_finish(g, &packet);
+}
+
+void probe_take_ping(struct gossip *g, struct member *from, struct wire_reader *r)
+{
+	uint32_t seq = wire_read_u32(r);
+
+	summary_take(g, from, r);
+	if (!r->failed && !g->left)
+		send_seq(g, from, MESSAGE_ACK, seq);
+}
+
+/* Smoothed round trip, RFC 6298 section 2 (alpha 1/8). */
+static void take_rtt(struct member *member, struct span sample)
+{
+	if (sample.us < 0)
+		return;
+	member->rtt.us = member->rtt.us < 0 ? sample.us : (7 * member->rtt.us + sample.us) / 8;
+}
+
+void probe_take_ack(struct gossip *g, struct member *from, struct wire_reader *r)
+{
+	uint32_t seq = wire_read_u32(r);
+
+	summary_take(g, from, r);
+	if (r->failed)
+		return;
+	if (g->probe.target == slot_of(g, from) && g->probe.seq == seq) {
+		take_rtt(from, instant_since(g->now, g->probe.sent));
+		g->probe.target = SLOT_NONE;
+	}
+	for (size_t i = 0; i < RELAY_MAX; i++) {
+		struct relay *relay = &g->relays[i];
+		struct member *origin = relay->origin != 0 && relay->seq == seq ? member_find(g, relay->origin) : NULL;
+
+		if (origin == NULL)
+			continue;
+		send_seq(g, origin, MESSAGE_ACK_VIA, relay->origin_seq);
+		relay->origin = 0;
+	}
+}
+
+void probe_take_ping_req(struct gossip *g, struct member *from, struct wire_reader *r)
+{
+	uint32_t seq = wire_read_u32(r);
+	uint64_t instance = wire_read_u64(r);
+	struct member *target = r->failed ? NULL : member_find(g, instance);
+
+	if (target == NULL || slot_of(g, target) == g->self)
+		return;
+	for (size_t i = 0; i < RELAY_MAX; i++) {
+		struct relay *relay = &g->relays[i];
+
+		if (relay->origin != 0 && !instant_reached(relay->until, g->now))
+			continue;
+		relay->origin = from->instance;
+		relay->origin_seq = seq;
+		relay->seq = ++g->seq;
+		relay->until = instant_add(g->now, g->config.timers.probe_interval);
+		probe_ping(g, target, relay->seq, target->state == GOSSIP_SUSPECT);
+		return;
+	}
+}
+
+void probe_take_ack_via(struct gossip *g, struct wire_reader *r)
+{
+	uint32_t seq = wire_read_u32(r);
+
+	if (!r->failed && g->probe.target != SLOT_NONE && g->probe.seq == seq)
+		g->probe.target = SLOT_NONE;
+}
+
+/* SWIM 4.1: the direct ping was not answered; perhaps only our path is bad. */
+static void ask_relays(struct gossip *g, const struct member *target)
+{
+	for (unsigned int i = 0; i < g->config.timers.relay_n; i++) {
+		const struct member *relay = member_random(g, target);
+		struct packet packet;
+		size_t at;
+
+		if (relay == NULL || !packet_begin_member(g, &packet, relay))
+			return;
+		at = message_begin(&packet.w, MESSAGE_PING_REQ);
+		wire_write_u32(&packet.w, g->probe.seq);
+		wire_write_u64(&packet.w, target->instance);
+		message_end(&packet.w, at);
+		packet_finish(g, &packet);
+	}
+}
+
+static void tick_probe(struct gossip *g)
+{
+	struct probe *probe = &g->probe;
+	struct member *target = probe->target == SLOT_NONE ? NULL : &g->members[probe->target];
+
+	if (target == NULL)
+		return;
+	if (instant_reached(probe->indirect_at, g->now)) {
+		probe->indirect_at = INSTANT_NEVER;
+		ask_relays(g, target);
+	}
+	if (!instant_reached(probe->fail_at, g->now))
+		return;
+	probe->target = SLOT_NONE;
+	if (target->state == GOSSIP_ALIVE) {
+		g->stats.suspicions_n++;
+		member_claim(g, target, GOSSIP_SUSPECT, target->incarnation, GOSSIP_REASON_PROBE);
+	}
+}
+
+/* The next live member of the round; a new round is shuffled. */
+static struct member *next_target(struct gossip *g)
+{
+	for (size_t i = 0; i < g->probe_n; i++) {
+		struct member *member;
+
+		if (g->probe_at_index >= g->probe_n) {
+			g->probe_at_index = 0;
+			rng_shuffle(&g->rng, g->probe_list, g->probe_n, sizeof(g->probe_list[0]));
+		}
+		member = &g->members[g->probe_list[g->probe_at_index++]];
+		if (member_live(member))
+			return member;
+	}
+	return NULL;
+}
+
+static void start_probe(struct gossip *g)
+{
+	struct member *target = next_target(g);
+	const struct gossip_timers *timers = &g->config.timers;
+
+	g->probe_at = instant_add(g->now, timers->probe_interval);
+	if (target == NULL)
+		return;
+	g->probe.target = slot_of(g, target);
+	g->probe.seq = ++g->seq;
+	g->probe.sent = g->now;
+	g->probe.indirect_at = instant_add(g->now, timers->probe_timeout);
+	g->probe.fail_at = g->probe_at;
+	probe_ping(g, target, g->probe.seq, target->state == GOSSIP_SUSPECT);
+}
+
+/* Suspects: everybody pings them, so that a live one hears of it and refutes; time runs out for the others. */
+static void tick_suspects(struct gossip *g)
+{
+	size_t left = g->suspect_n;
+
+	for (size_t i = 0; i < g->probe_n && left > 0; i++) {
+		struct member *member = &g->members[g->probe_list[i]];
+
+		if (member->state != GOSSIP_SUSPECT)
+			continue;
+		left--;
+		if (instant_reached(member->dead_at, g->now)) {
+			member_claim(g, member, GOSSIP_DEAD, member->incarnation, GOSSIP_REASON_TIMEOUT);
+		} else if (instant_since(g->now, member->nudged).us >= g->config.timers.probe_timeout.us) {
+			member->nudged = g->now;
+			probe_ping(g, member, ++g->seq, true);
+		}
+	}
+}
+
+void probe_tick(struct gossip *g)
+{
+	tick_probe(g);
+	if (g->suspect_n > 0)
+		tick_suspects(g);
+	if (instant_reached(g->probe_at, g->now) && g->probe.target == SLOT_NONE)
+		start_probe(g);
+}
+
+struct instant probe_deadline(const struct gossip *g)
+{
+	struct instant next = g->probe_at;
+
+	if (g->probe.target != SLOT_NONE)
+		next = instant_min(g->probe.indirect_at, g->probe.fail_at);
+	for (size_t i = 0; i < g->probe_n && g->suspect_n > 0; i++) {
+		const struct member *member = &g->members[g->probe_list[i]];
+
+		if (member->state == GOSSIP_SUSPECT)
+			next = instant_min(next,
+					   instant_min(member->dead_at,
+						       instant_add(member->nudged, g->config.timers.probe_timeout)));
+	}
+	return next;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The invariants. check.c looks at the hosts: who serves what, for how long two do, whether somebody does.
+ * check_actions.c looks at what nodes say: members, owners, reasons, epochs. Both call world_fail.
+ */
+#ifndef MLB_TESTS_SIM_CHECK_H
+#define MLB_TESTS_SIM_CHECK_H
+
+#include "tests/sim/world.h"
+
+/* A planned hand-over may have two owners for this long: a message each way, with room for a lost one, and the kernels. */
+#define HANDOVER_OVERLAP_US 150000
+
+/* Delay, loss and lateness that each of the bounds below gets on top. */
+#define SLACK_US 500000
+
+/* Bounds derived from the timers and the number of nodes: see bounds_of. */
+struct bounds {
+	int64_t detect_us; /* crash -> declared dead everywhere */
+	int64_t merge_us;  /* two halves that count each other dead meet again, and one of two owners lets go */
+	int64_t settle_us; /* after the last change of anything: one owner for each address, one view */
+	int64_t cause_us;  /* a change may come this long after its cause */
+};
+
+/* Two running nodes with a path that serve one address. */
+struct overlap {
+	size_t address;
+	size_t a;
+	size_t b;
+	int64_t since_us;
+};
+
+#define OVERLAP_MAX 1024
+
+struct seen_member {
+	uint64_t instance; /* 0: never seen */
+	uint32_t incarnation;
+	enum gossip_state state;
+};
+
+struct seen_address {
+	uint64_t epoch;
+	char owner[NODE_NAME_MAX + 1]; /* as the last OWNER action said; empty: nobody */
+};
+
+struct checks {
+	struct bounds bounds;
+	size_t overlap_n;
+	struct overlap overlaps[OVERLAP_MAX];
+	int64_t overlap_longest_us; /* with a path, between running nodes */
+	bool *serving;		    /* owned; node * SIM_ADDRESS_MAX + address */
+	size_t served_n[SIM_ADDRESS_MAX];
+	int64_t *path_us; /* owned; a * node_n + b: since when both run and hear each other; INT64_MAX: they do not */
+	int64_t *refused_us;	     /* owned; node * SIM_ADDRESS_MAX + address: when the kernel refused or lost it */
+	struct seen_member *members; /* owned; observer * node_n + subject */
+	struct seen_address *seen;   /* owned; observer * SIM_ADDRESS_MAX + address */
+};
+
+enum eligible { ELIGIBLE_NO, ELIGIBLE_MAYBE, ELIGIBLE_YES };
+
+struct bounds bounds_of(const struct gossip_timers *timers, const struct election_config *election, size_t node_n);
+
+struct checks *check_new(const struct world *world);
+void check_free(struct checks *checks);
+/* The address may have begun or ceased to answer from this host. */
+void check_serving(struct world *world, size_t node, size_t address);
+/* A link, the process or the carrier of this node changed. */
+void check_path(struct world *world, size_t node);
+/* A new process: what the former one knew is no yardstick. */
+void check_started(struct world *world, size_t node);
+void check_refused(struct world *world, size_t node, size_t address);
+/* Has a pair of owners lasted too long? Called after each event. */
+void check_overlaps(struct world *world);
+/* After each step of a node. */
+void check_actions(struct world *world, size_t node, const struct node_out *out);
+/* Now and then: served, one view, when things have been quiet for long enough. */
+void check_audit(struct world *world);
+void check_end(struct world *world);
+
+/* Shared by the two files. */
+bool check_recent(const struct world *world, size_t node, enum cause cause);
+bool check_recent_anywhere(const struct world *world, enum cause cause);
+/* What a node knows must agree with what it has said. */
+void check_knowledge(struct world *world, size_t node);
+/* Everybody in the mask sees everybody in it alive, nobody else, and the same owners; for audits of a quiet cluster. */
+void check_view(struct world *world, size_t node, const bool *component);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* daemon/log.c: one line per event, in the form that the reader of standard error wants. */
+#include "daemon/log.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TEXT_MAX 16384
+
+/* Standard error is a file while a test runs. */
+static int saved_stderr;
+static int capture;
+
+static void capture_start(void)
+{
+	char path[] = "/tmp/test_log.XXXXXX";
+
+	saved_stderr = dup(STDERR_FILENO);
+	capture = mkstemp(path);
+	ck_assert_int_ge(capture, 0);
+	unlink(path);
+	ck_assert_int_ge(dup2(capture, STDERR_FILENO), 0);
+	unsetenv("JOURNAL_STREAM");
+	log_init(LOG_LEVEL_INFO);
+}
+
+static void capture_stop(void)
+{
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	close(capture);
+}
+
+/* What has been written since the start. */
+static const char *captured(void)
+{
+	static char text[TEXT_MAX];
+	ssize_t n = pread(capture, text, sizeof(text) - 1, 0);
+
+	ck_assert_int_ge(n, 0);
+	text[n] = '\0';
+	return text;
+}
+
+/* Make JOURNAL_STREAM name the file that standard error is, or another one. */
+static void set_journal_stream(unsigned long long inode_offset)
+{
+	struct stat st;
+	char text[64];
+
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev, st.st_ino + inode_offset);
+	setenv("JOURNAL_STREAM", text, 1);
+	log_init(LOG_LEVEL_INFO);
+}
+
+START_TEST(for_eyes)
+{
+	const char *text;
+
+	log_info("member name=%s to=%s", "n1", "alive");
+	text = captured();
+	/* 2026-11-23T00:00:00.000Z info ... */
+	ck_assert_uint_eq(strcspn(text, "Z"), 23);
+	ck_assert_str_eq(text + 24, " info member name=n1 to=alive\n");
+}
+END_TEST
+
+START_TEST(for_the_journal)
+{
+	set_journal_stream(0);
+	log_error("a");
+	log_warning("b=%d", 2);
+	log_info("c");
+	log_level_set(LOG_LEVEL_DEBUG);
+	log_debug("d");
+	ck_assert_str_eq(captured(), "<3>a\n<4>b=2\n<6>c\n<7>d\n");
+}
+END_TEST
+
+START_TEST(journal_of_another)
+{
+	set_journal_stream(1); /* inherited, but standard error goes elsewhere */
+	log_error("a");
+	ck_assert_ptr_nonnull(strstr(captured(), "Z error a\n"));
+	setenv("JOURNAL_STREAM", "nonsense", 1);
+	log_init(LOG_LEVEL_INFO);
+	log_warning("b");
+	ck_assert_ptr_nonnull(strstr(captured(), "Z warning b\n"));
+}
+END_TEST
+
+START_TEST(levels)
+{
+	log_debug("hidden");
+	log_level_set(LOG_LEVEL_ERROR);
+	log_warning("hidden");
+	log_info("hidden");
+	ck_assert_str_eq(captured(), "");
+	log_error("shown");
+	ck_assert_ptr_nonnull(strstr(captured(), "shown"));
+}
+END_TEST
+
+START_TEST(one_line)
+{
+	set_journal_stream(0);
+	log_info("name=%s", "a\n<0>b\x1b[31m\x7f");
+	ck_assert_str_eq(captured(), "<6>name=a?<0>b?[31m?\n");
+}
+END_TEST
+
+START_TEST(long_line)
+{
+	static char text[8000];
+
+	memset(text, 'x', sizeof(text) - 1);
+	set_journal_stream(0);
+	log_info("%s", text);
+	log_info("next");
+	ck_assert_uint_eq(strcspn(captured(), "\n"), 4095);
+	ck_assert_str_eq(captured() + 4095, "\n<6>next\n");
+}
+END_TEST
+
+START_TEST(keeps_errno)
+{
+	set_journal_stream(0);
+	close(STDERR_FILENO); /* so that writing fails */
+	errno = ENOENT;
+	log_info("lost");
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_str_eq(captured(), "");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("log");
+	TCase *tcase = tcase_create("log");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(tcase, capture_start, capture_stop);
+	tcase_add_test(tcase, for_eyes);
+	tcase_add_test(tcase, for_the_journal);
+	tcase_add_test(tcase, journal_of_another);
+	tcase_add_test(tcase, levels);
+	tcase_add_test(tcase, one_line);
+	tcase_add_test(tcase, long_line);
+	tcase_add_test(tcase, keeps_errno);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}

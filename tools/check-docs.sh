@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Do the documents name files that exist? Every word in them that looks like a path of ours (a folder of the tree, a slash, a
+# name with a suffix) must be there. The manual of the configuration has every key that the parser knows. ARCHITECTURE.md stays
+# under 300 lines, so that it is read.
+set -eu
+export LC_ALL=C
+
+status=0
+complain() {
+	echo "$1"
+	status=1
+}
+
+folders=$(find . -mindepth 1 -maxdepth 1 -type d ! -name '.*' ! -name build -printf '%P|')
+for doc in *.md docs/*.md docs/adr/*.md man/*; do
+	while read -r path; do
+		[ -e "$path" ] || complain "$doc: $path does not exist"
+	done < <(grep -oE "(^|[^A-Za-z0-9_/.<-])(${folders%|})/[A-Za-z0-9_./-]+\.[a-z0-9]+" "$doc" | sed -E 's/^[^A-Za-z]//' | sort -u)
+	while read -r link; do
+		[ -e "$(dirname "$doc")/$link" ] || complain "$doc: link to $link goes nowhere"
+	done < <(grep -oE '\]\([^):]+\)' "$doc" | sed 's/^](//; s/)$//; s/#.*//' | sort -u)
+done
+
+# The manual describes each key that the parser knows.
+while read -r key; do
+	grep -qE "^\.(Ss|(It )?Ic) $key( |\$)" man/mlbd.yaml.5 || complain "man/mlbd.yaml.5: does not describe the key $key"
+done < <(sed -nE 's/.*TIMER\("([A-Za-z]+)".*/\1/p; s/\{ "([A-Za-z]+)", (read|config)_/\n\1\n/gp' daemon/config*.c | grep -xE '[A-Za-z]+' | sort -u)
+
+[ "$(wc -l <ARCHITECTURE.md)" -lt 300 ] || complain "ARCHITECTURE.md: 300 lines or more"
+exit "$status"

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/limits.h"
+#include "tools/render.h"
+#include "tools/table.h"
+
+/* Room for a cell that is put together here; what is longer is cut. */
+#define CELL_MAX 512
+
+/* All labels of a node as key=value, and a separator each. */
+#define LABELS_MAX (LABEL_MAX * (2 * LABEL_TEXT_MAX + 2) + 1)
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A string field, or NULL. */
+static const char *get_text(const cJSON *object, const char *name)
+{
+	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
+
+/* A number field, or NAN. */
+static double get_number(const cJSON *object, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+}
+
+/* Write a number in full: counters and numbers of events, never fractions. "-" for NAN. */
+static const char *count_text(double number, char *buf, size_t cap)
+{
+	if (isnan(number))
+		snprintf(buf, cap, "-");
+	else
+		snprintf(buf, cap, "%.0f", number);
+	return buf;
+}
+
+/* Put printf text at the end of buf; what does not fit is cut. */
+__attribute__((format(printf, 3, 4))) static void append(char *buf, size_t cap, const char *format, ...)
+{
+	size_t len = strlen(buf);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(buf + len, cap - len, format, args);
+	va_end(args);
+}
+
+/* A date and time in UTC with or without a fraction, as the daemon writes them. */
+static bool time_parse(const char *text, int64_t *ret_ms)
+{
+	struct tm tm = { 0 };
+	const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+	int64_t ms = 0, unit = 100;
+
+	if (!end)
+		return false;
+	if (*end == '.') {
+		for (end++; *end >= '0' && *end <= '9'; end++, unit /= 10)
+			ms += (*end - '0') * unit;
+	}
+	if (strcmp(end, "Z") != 0)
+		return false;
+	*ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
+	return true;
+}
+
+char *render_age(const char *rfc3339, int64_t now_ms, char buf[RENDER_AGE_MAX])
+{
+	int64_t then_ms, s;
+
+	if (!time_parse(rfc3339, &then_ms)) {
+		snprintf(buf, RENDER_AGE_MAX, "-");
+		return buf;
+	}
+	s = (now_ms - then_ms) / 1000;
+	if (s < 1)
+		snprintf(buf, RENDER_AGE_MAX, "just now");
+	else if (s < 120)
+		snprintf(buf, RENDER_AGE_MAX, "%" PRId64 "s ago", s);
+	else if (s < 7200)
+		snprintf(buf, RENDER_AGE_MAX, "%" PRId64 "m ago", s / 60);
+	else if (s < 172800)
+		snprintf(buf, RENDER_AGE_MAX, "%" PRId64 "h ago", s / 3600);
+	else
+		snprintf(buf, RENDER_AGE_MAX, "%" PRId64 "d ago", s / 86400);
+	return buf;
+}
+
+/* The age, or in wide output the time itself. */
+static const char *since_text(const cJSON *object, const struct render_options *options, char buf[RENDER_AGE_MAX])
+{
+	const char *text = get_text(object, "since");
+
+	return options->wide ? text : render_age(text, options->now_ms, buf);
+}
+
+/* A line of the status: "name:" in a column of its own. The value is cleaned as a table's cell. */
+__attribute__((format(printf, 3, 4))) static void line(FILE *out, const char *name, const char *format, ...)
+{
+	char value[CELL_MAX];
+	char *clean;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(value, sizeof(value), format, args);
+	va_end(args);
+	clean = table_text_clean(value);
+	fprintf(out, "%-11s %s\n", name, clean);
+	free(clean);
+}
+
+static const char *or_dash(const char *text)
+{
+	return text && text[0] != '\0' ? text : "-";
+}
+
+/* "3 alive, 0 suspect": the numbers of an object in the order given, each with its word. */
+static const char *counts_text(const cJSON *object, const char *const (*names)[2], size_t n, char *buf, size_t cap)
+{
+	char number[32];
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		append(buf, cap, "%s%s %s", i > 0 ? ", " : "",
+		       count_text(get_number(object, names[i][0]), number, sizeof(number)), names[i][1]);
+	return buf;
+}
+
+/* The drop counters that are not zero. */
+static const char *drops_text(const cJSON *drops, char *buf, size_t cap)
+{
+	const cJSON *item;
+
+	buf[0] = '\0';
+	cJSON_ArrayForEach(item, drops)
+	{
+		if (cJSON_IsNumber(item) && item->valuedouble > 0)
+			append(buf, cap, "%s%.0f %s", buf[0] != '\0' ? ", " : "", item->valuedouble, item->string);
+	}
+	return buf[0] != '\0' ? buf : "none";
+}
+
+static const char *uptime_text(double seconds, char *buf, size_t cap)
+{
+	int64_t s;
+
+	if (!(seconds >= 0 && seconds < 1e12)) {
+		snprintf(buf, cap, "-");
+		return buf;
+	}
+	s = (int64_t)seconds;
+	if (s < 60)
+		snprintf(buf, cap, "%" PRId64 "s", s);
+	else if (s < 3600)
+		snprintf(buf, cap, "%" PRId64 "m %" PRId64 "s", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(buf, cap, "%" PRId64 "h %" PRId64 "m", s / 3600, s % 3600 / 60);
+	else
+		snprintf(buf, cap, "%" PRId64 "d %" PRId64 "h", s / 86400, s % 86400 / 3600);
+	return buf;
+}
+
+/* Microseconds as milliseconds, "-" for null: never measured. */
+static const char *ms_text(double us, char *buf, size_t cap)
+{
+	if (isnan(us))
+		snprintf(buf, cap, "-");
+	else
+		snprintf(buf, cap, "%.2f ms", us / 1000);
+	return buf;
+}
+
+void render_status(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	static const char *const members[][2] = {
+		{ "alive", "alive" }, { "suspect", "suspect" }, { "dead", "dead" }, { "left", "left" }
+	};
+	static const char *const addresses[][2] = { { "total", "in all" },
+						    { "held", "held here" },
+						    { "unowned", "unowned" } };
+	static const char *const traffic[][2] = { { "sentPackets", "packets sent" },
+						  { "sentBytes", "bytes sent" },
+						  { "receivedPackets", "packets received" } };
+	const cJSON *loop = cJSON_GetObjectItemCaseSensitive(doc, "loop");
+	const char *state = or_dash(get_text(doc, "state"));
+	const char *colour = options->colour ? table_state_colour(state) : NULL;
+	bool joined = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(doc, "joined"));
+	char buf[CELL_MAX];
+
+#define PART(name) cJSON_GetObjectItemCaseSensitive(doc, name)
+	line(out, "node:", "%s", or_dash(get_text(doc, "name")));
+	if (options->wide)
+		line(out, "instance:", "%s", or_dash(get_text(doc, "instance")));
+	line(out, "version:", "%s", or_dash(get_text(doc, "version")));
+	if (colour) /* a word that we know, so it needs no cleaning */
+		fprintf(out, "%-11s %s%s" TABLE_COLOUR_END "%s\n", "state:", colour, state,
+			joined ? "" : ", not joined");
+	else
+		line(out, "state:", "%s%s", state, joined ? "" : ", not joined");
+	line(out, "uptime:", "%s", uptime_text(get_number(doc, "uptimeSeconds"), buf, sizeof(buf)));
+	line(out, "members:", "%s", counts_text(PART("members"), members, COUNT(members), buf, sizeof(buf)));
+	line(out, "addresses:", "%s", counts_text(PART("addresses"), addresses, COUNT(addresses), buf, sizeof(buf)));
+	line(out, "traffic:", "%s", counts_text(PART("traffic"), traffic, COUNT(traffic), buf, sizeof(buf)));
+	line(out, "dropped:", "%s", drops_text(PART("drops"), buf, sizeof(buf)));
+	line(out, "lateness:", "%s at most", ms_text(get_number(loop, "latenessMaxUs"), buf, sizeof(buf)));
+	line(out, "config:", "%s", or_dash(get_text(doc, "configFile")));
+	line(out, "pid:", "%s", count_text(get_number(doc, "pid"), buf, sizeof(buf)));
+#undef PART
+}
+
+/* "key=value" of all string fields of an object, but for those in skip. */
+static const char *pairs_text(const cJSON *object, const char *separator, const char *const *skip, size_t skip_n,
+			      char *buf, size_t cap)
+{
+	const cJSON *item;
+
+	buf[0] = '\0';
+	cJSON_ArrayForEach(item, object)
+	{
+		bool skipped = !cJSON_IsString(item) || !item->string;
+
+		for (size_t i = 0; !skipped && i < skip_n; i++)
+			skipped = strcmp(skip[i], item->string) == 0;
+		if (!skipped)
+			append(buf, cap, "%s%s=%s", buf[0] != '\0' ? separator : "", item->string, item->valuestring);
+	}
+	return buf;
+}
+
+void render_members(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	static const struct table_column columns[] = {
+		{ "NAME", true, false },	 { "ADDRESS", false, false },  { "STATE", false, true },
+		{ "RTT", false, false },	 { "SINCE", false, false },    { "LABELS", true, false },
+		{ "INCARNATION", false, false }, { "INSTANCE", false, false },
+	};
+	struct table *table = table_new(columns, options->wide ? COUNT(columns) : COUNT(columns) - 2);
+	char name[CELL_MAX], rtt[32], age[RENDER_AGE_MAX], labels[LABELS_MAX], incarnation[32];
+	const cJSON *member;
+
+	cJSON_ArrayForEach(member, doc)
+	{
+		bool self = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(member, "self"));
+		const cJSON *pairs = cJSON_GetObjectItemCaseSensitive(member, "labels");
+
+		snprintf(name, sizeof(name), "%s%s", or_dash(get_text(member, "name")), self ? " *" : "");
+		table_add(table,
+			  (const char *const[]){
+				  name,
+				  get_text(member, "address"),
+				  get_text(member, "state"),
+				  ms_text(get_number(member, "rttUs"), rtt, sizeof(rtt)),
+				  since_text(member, options, age),
+				  pairs_text(pairs, ",", NULL, 0, labels, sizeof(labels)),
+				  count_text(get_number(member, "incarnation"), incarnation, sizeof(incarnation)),
+				  get_text(member, "instance"),
+			  });
+	}
+	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
+	table_free(table);
+}
+
+static void service_add(struct table *table, const char *name, const cJSON *address,
+			const struct render_options *options)
+{
+	char age[RENDER_AGE_MAX], epoch[32];
+
+	table_add(table, (const char *const[]){
+				 name,
+				 get_text(address, "ip"),
+				 get_text(address, "owner"),
+				 get_text(address, "state"),
+				 since_text(address, options, age),
+				 count_text(get_number(address, "epoch"), epoch, sizeof(epoch)),
+				 get_text(address, "interface"),
+			 });
+}
+
+void render_services(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	static const struct table_column columns[] = {
+		{ "SERVICE", true, false },    { "ADDRESS", false, false }, { "OWNER", true, false },
+		{ "STATE", false, true },      { "SINCE", false, false },   { "EPOCH", false, false },
+		{ "INTERFACE", false, false },
+	};
+	struct table *table = table_new(columns, options->wide ? COUNT(columns) : COUNT(columns) - 2);
+	const cJSON *service, *address;
+
+	cJSON_ArrayForEach(service, doc)
+	{
+		const cJSON *addresses = cJSON_GetObjectItemCaseSensitive(service, "addresses");
+		const char *name = get_text(service, "name");
+
+		if (cJSON_GetArraySize(addresses) == 0)
+			service_add(table, name, NULL, options);
+		cJSON_ArrayForEach(address, addresses)
+		{
+			service_add(table, name, address, options);
+		}
+	}
+	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
+	table_free(table);
+}
+
+static const char *const event_own[] = { "seq", "time", "kind", "message" };
+
+void render_events(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	static const struct table_column columns[] = {
+		{ "SEQ", false, false },    { "WHEN", false, false },	{ "KIND", false, false },
+		{ "MESSAGE", true, false }, { "FIELDS", false, false },
+	};
+	struct table *table = table_new(columns, options->wide ? COUNT(columns) : COUNT(columns) - 1);
+	char seq[32], age[RENDER_AGE_MAX], fields[CELL_MAX * 2];
+	const cJSON *event;
+
+	cJSON_ArrayForEach(event, doc)
+	{
+		const char *when = get_text(event, "time");
+
+		table_add(table, (const char *const[]){
+					 count_text(get_number(event, "seq"), seq, sizeof(seq)),
+					 options->wide ? when : render_age(when, options->now_ms, age),
+					 get_text(event, "kind"),
+					 get_text(event, "message"),
+					 pairs_text(event, " ", event_own, COUNT(event_own), fields, sizeof(fields)),
+				 });
+	}
+	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
+	table_free(table);
+}
+
+void render_event_line(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	char fields[CELL_MAX * 2], text[CELL_MAX * 4];
+	char *clean;
+
+	pairs_text(doc, " ", event_own, COUNT(event_own), fields, sizeof(fields));
+	snprintf(text, sizeof(text), "%-24s  %-6s  %s%s%s", or_dash(get_text(doc, "time")),
+		 or_dash(get_text(doc, "kind")), or_dash(get_text(doc, "message")),
+		 options->wide && fields[0] != '\0' ? "  " : "", options->wide ? fields : "");
+	clean = table_text_clean(text);
+	fprintf(out, "%s\n", clean);
+	free(clean);
+}
+
+static void newline(FILE *out, size_t depth)
+{
+	fprintf(out, "\n%*s", (int)(2 * depth), "");
+}
+
+/* Copy a string token; returns its end. */
+static const char *json_string(FILE *out, const char *s)
+{
+	do {
+		fputc(*s, out);
+		if (*s == '\\')
+			fputc(*++s, out);
+		s++;
+	} while (*s != '"');
+	fputc('"', out);
+	return s + 1;
+}
+
+void render_json(FILE *out, const char *text)
+{
+	size_t depth = 0;
+
+	for (const char *s = text; *s != '\0';) {
+		if (*s == '"') {
+			s = json_string(out, s);
+			continue;
+		}
+		if (*s == '{' || *s == '[') {
+			fputc(*s, out);
+			s += 1 + strspn(s + 1, " \t\r\n");
+			if (*s == '}' || *s == ']')
+				fputc(*s++, out); /* {} and [] stay together */
+			else
+				newline(out, ++depth);
+			continue;
+		}
+		if (*s == '}' || *s == ']')
+			newline(out, --depth);
+		if (!strchr(" \t\r\n", *s))
+			fputc(*s, out);
+		if (*s == ',')
+			newline(out, depth);
+		else if (*s == ':')
+			fputc(' ', out);
+		s++;
+	}
+	fputc('\n', out);
+}
