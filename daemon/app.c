@@ -171,19 +171,13 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 	}
 }
 
-/* One step of the node; a release goes first, so that nobody waits for it behind a burst of packets. */
+/* One step of the node. Actions are carried out in their order: an address may be claimed and released in one step. */
 static void step_once(struct app *app, const struct node_event *event)
 {
 	node_step(app->node, event, app->out);
 	app->in_step = true;
-	for (size_t i = 0; i < app->out->action_n; i++) {
-		if (app->out->actions[i].kind == NODE_ACTION_RELEASE)
-			carry_out(app, &app->out->actions[i], event->now);
-	}
-	for (size_t i = 0; i < app->out->action_n; i++) {
-		if (app->out->actions[i].kind != NODE_ACTION_RELEASE)
-			carry_out(app, &app->out->actions[i], event->now);
-	}
+	for (size_t i = 0; i < app->out->action_n; i++)
+		carry_out(app, &app->out->actions[i], event->now);
 	app->in_step = false;
 }
 
@@ -200,7 +194,8 @@ void app_node_event(struct app *app, const struct node_event *event)
 {
 	if (app->in_step) {
 		/* only the kernel's immediate refusals come this way; the kinds defer carry no borrowed pointers */
-		assert(event->kind == NODE_EVENT_CLAIM_FAILED || event->kind == NODE_EVENT_LOST);
+		assert(event->kind == NODE_EVENT_CLAIMED || event->kind == NODE_EVENT_CLAIM_FAILED ||
+		       event->kind == NODE_EVENT_LOST);
 		if (app->deferred_n < sizeof(app->deferred) / sizeof(app->deferred[0]))
 			app->deferred[app->deferred_n++] = *event;
 		return;
@@ -335,10 +330,12 @@ static void on_host_changed(void *arg)
 
 static void on_claimed(void *arg, struct ip ip)
 {
+	struct app *app = arg;
+	struct node_event event = { .kind = NODE_EVENT_CLAIMED, .now = clock_now(), .ip = ip };
 	char text[IP_TEXT_MAX];
 
-	(void)arg;
 	log_info("address-up ip=%s", ip_format(ip, text));
+	app_node_event(app, &event);
 }
 
 static void on_claim_failed(void *arg, struct ip ip, int error)

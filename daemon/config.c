@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration, in three steps: libyaml's events become a tree with line numbers (config_yaml.c), readers take typed
- * values off it section by section (config_value.c has the types, config_gossip.c and config_service.c the large sections,
- * config_key.c the key file), and what can be judged only together is checked at the end of each section.
+ * The configuration, in three steps: libyaml's events become a tree with line numbers (config_yaml.c), readers take
+ * typed values off it section by section (config_value.c has the types, config_gossip.c and config_service.c the large
+ * sections, config_key.c the key file), and what can be judged only together is checked at the end of each section.
  *
- * A syntax error ends the reading, for nothing after it can be trusted. Every other problem is noted and the reading goes on,
- * so that one run of `mlbd --check` shows them all. A configuration with any problem is never returned.
+ * A syntax error ends the reading, for nothing after it can be trusted. Every other problem is noted and the reading
+ * goes on, so that one run of `mlbd --check` shows them all. A configuration with any problem is never returned.
  */
 #include "daemon/config.h"
 
@@ -157,6 +157,15 @@ static void read_control(struct config_reader *r, const struct config_node *node
 	config_mapping(r, node, keys, sizeof(keys) / sizeof(keys[0]), target);
 }
 
+static void default_control_socket(struct config_reader *r)
+{
+	if (r->config->control.socket != NULL)
+		return;
+	r->config->control.socket = strdup(CONTROL_SOCKET_DEFAULT);
+	if (r->config->control.socket == NULL)
+		config_fail(r, r->tree->root, "out of memory");
+}
+
 static void read_gossip(struct config_reader *r, const struct config_node *node, void *target)
 {
 	(void)target;
@@ -183,31 +192,40 @@ static void read_root(struct config_reader *r)
 	default_node_name(r, config_node_child(root, "node"));
 	if (config_node_child(root, "gossip") == NULL)
 		config_read_gossip(r, NULL);
-	if (r->config->control.socket == NULL)
-		r->config->control.socket = strdup(CONTROL_SOCKET_DEFAULT);
+	default_control_socket(r);
+}
+
+/* An empty configuration, with what it needs to be freed. NULL without memory. */
+static struct config *config_new(const char *path)
+{
+	struct config *config = sodium_init() >= 0 ? calloc(1, sizeof(*config)) : NULL;
+
+	if (config == NULL)
+		return NULL;
+	config->path = strdup(path);
+	if (config->path != NULL)
+		return config;
+	config_free(config);
+	return NULL;
 }
 
 int config_parse(const char *path, const char *text, size_t len, bool read_keys, struct config **ret,
 		 struct config_errors *errors)
 {
-	struct config *config = calloc(1, sizeof(*config));
+	struct config *config = config_new(path);
 	size_t errors_before = errors->error_n;
 	struct config_tree tree;
 
-	if (config != NULL)
-		config->path = strdup(path);
-	if (config == NULL || config->path == NULL || sodium_init() < 0) {
+	if (config == NULL) {
 		config_errors_add(errors, path, 1, "file", "out of memory");
-	} else if (config_tree_read(path, text, len, &tree, errors) == 0) {
+		return -EINVAL;
+	}
+	if (config_tree_read(path, text, len, &tree, errors) == 0) {
 		struct config_reader r = { path, &tree, errors, config, read_keys };
 
 		read_root(&r);
-		config_tree_free(&tree);
-	} else {
-		config_tree_free(&tree);
 	}
-	if (errors->error_n == errors_before && config->control.socket == NULL)
-		config_errors_add(errors, path, 1, "file", "out of memory");
+	config_tree_free(&tree);
 	if (errors->error_n > errors_before) {
 		config_free(config);
 		return -EINVAL;

@@ -17,7 +17,7 @@ struct gossip_nodes {
 	const struct config_node *timers;
 };
 
-/* What makes an address useless as a peer's, or NULL. Loopback is allowed: a cluster on one host is a good first try. */
+/* Why an address is useless as a peer's, or NULL. Loopback is allowed: a cluster on one host is a good first try. */
 static const char *peer_problem(struct ip ip)
 {
 	bool loopback = ip.family == IP_V4 ? ip.bytes[0] == 127 : ip.bytes[0] == 0 && ip.bytes[15] == 1;

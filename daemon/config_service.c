@@ -325,11 +325,17 @@ static void read_service(struct config_reader *r, const struct config_node *node
 		config_fail_missing(r, node, "addresses", "is missing: a service needs at least one address");
 }
 
+/* By name, or by address where there are no names. */
+static int compare_what(const struct seen *x, const struct seen *y)
+{
+	return x->name != NULL && y->name != NULL ? strcmp(x->name, y->name) : ip_compare(x->ip, y->ip);
+}
+
 static int compare_seen(const void *a, const void *b)
 {
 	const struct seen *x = a;
 	const struct seen *y = b;
-	int order = x->name != NULL ? strcmp(x->name, y->name) : ip_compare(x->ip, y->ip);
+	int order = compare_what(x, y);
 
 	if (order != 0)
 		return order;
@@ -344,8 +350,7 @@ static void check_unique(struct config_reader *r, struct seen *seen, size_t n)
 
 	qsort(seen, n, sizeof(*seen), compare_seen);
 	for (size_t i = 1, head = 0; i < n; i++) {
-		if (seen[i].name != NULL ? strcmp(seen[i].name, seen[head].name) != 0
-					 : !ip_equal(seen[i].ip, seen[head].ip)) {
+		if (compare_what(&seen[i], &seen[head]) != 0) {
 			head = i;
 			continue;
 		}

@@ -69,7 +69,7 @@ const char *config_label_value_problem(const char *text);
 
 /* The sections. */
 void config_read_gossip(struct config_reader *r, const struct config_node *node); /* NULL: not in the file */
-void config_read_services(struct config_reader *r, const struct config_node *node, void *target);
+void config_read_services(struct config_reader *r, const struct config_node *list, void *target);
 void config_service_free(struct config_service *service);
 /* Fill config->gossip.ring from gossip.keyFile, which `node` holds. */
 void config_read_key_file(struct config_reader *r, const struct config_node *node);

@@ -2,6 +2,7 @@
 /* libyaml's events -> the tree of config_tree.h. The parent pointers are the stack of open containers. */
 #include "daemon/config_tree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -141,6 +142,7 @@ static void open_container(struct builder *b, struct config_node *node)
 
 static void close_container(struct builder *b)
 {
+	assert(b->open != NULL); /* libyaml's events are paired */
 	b->open = b->open->parent;
 	b->depth--;
 }

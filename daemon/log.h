@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line per event on standard error: "<6>event key=value ..." for journald, "TIME info event key=value ..." for eyes. */
+/* One line per event on standard error: "<6>event key=value ..." for journald, "TIME info event ..." for eyes. */
 #ifndef MLB_DAEMON_LOG_H
 #define MLB_DAEMON_LOG_H
 
@@ -11,8 +11,10 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6,
  */
 void log_init(enum log_level level);
 void log_level_set(enum log_level level);
-/* The message is "event key=value ...": see CONTRIBUTING.md for the keys. No newline at the end; control
- * characters become '?', and a line is cut at 4 KiB. errno is kept. */
+/*
+ * The message is "event key=value ...": see CONTRIBUTING.md for the keys. No newline at the end; control characters
+ * become '?', and a line is cut at 4 KiB. errno is kept.
+ */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

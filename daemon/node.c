@@ -81,15 +81,12 @@ static void copy_name(char out[NODE_NAME_MAX + 1], const char *name)
 /* The name behind an instance, empty for nobody. */
 static void instance_name(const struct node *node, uint64_t instance, char out[NODE_NAME_MAX + 1])
 {
-	struct gossip_member member;
+	const char *name = election_node_name(node->election, instance);
 
-	out[0] = '\0';
-	if (instance == 0)
+	/* The election knows what it speaks of; gossip may be several of its own actions ahead. */
+	copy_name(out, name != NULL ? name : "");
+	if (instance == 0 || name != NULL)
 		return;
-	if (gossip_member_find(node->gossip, instance, &member)) {
-		copy_name(out, member.name);
-		return;
-	}
 	for (size_t i = 0; i < NODE_GONE_MAX; i++) {
 		if (node->gone[i].instance == instance)
 			copy_name(out, node->gone[i].name);
@@ -410,6 +407,10 @@ static void dispatch(struct node *node, const struct node_event *event, struct n
 		election.kind = ELECTION_EVENT_HANDOVER;
 		election.handover.ip = event->handover.ip;
 		election.handover.node = event->handover.node;
+		break;
+	case NODE_EVENT_CLAIMED:
+		election.kind = ELECTION_EVENT_CLAIMED;
+		election.address.ip = event->ip;
 		break;
 	case NODE_EVENT_CLAIM_FAILED:
 		election.kind = ELECTION_EVENT_CLAIM_FAILED;

@@ -24,9 +24,10 @@ enum node_event_kind {
 	NODE_EVENT_DRAIN,
 	NODE_EVENT_UNDRAIN,
 	NODE_EVENT_HANDOVER,
-	NODE_EVENT_STOP, /* drain, then leave; NODE_ACTION_STOPPED follows */
-	NODE_EVENT_CLAIM_FAILED,
-	NODE_EVENT_LOST,
+	NODE_EVENT_STOP,	 /* drain, then leave; NODE_ACTION_STOPPED follows */
+	NODE_EVENT_CLAIMED,	 /* the kernel has a claimed address, and it is announced */
+	NODE_EVENT_CLAIM_FAILED, /* the kernel refused it */
+	NODE_EVENT_LOST,	 /* the kernel lost it, and it cannot be put back */
 };
 
 struct node_event {
@@ -50,7 +51,7 @@ struct node_event {
 			struct ip ip;
 			const char *node;
 		} handover;
-		struct ip ip; /* CLAIM_FAILED, LOST */
+		struct ip ip; /* CLAIMED, CLAIM_FAILED, LOST */
 	};
 };
 

@@ -19,7 +19,7 @@
 
 #define STATUS_MAX 512
 
-/* 1, 0 without a socket to talk to, or negative errno. A first byte '@' stands for 0: the abstract namespace (unix(7)). */
+/* 1, 0 without a socket to talk to, or negative errno. A first '@' stands for a zero byte: an abstract name, unix(7). */
 static int manager_address(struct sockaddr_un *ret, socklen_t *ret_len)
 {
 	const char *path = getenv("NOTIFY_SOCKET");

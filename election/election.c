@@ -42,6 +42,7 @@ void election_config_defaults(struct election_config *config)
 	config->claim_backoff = span_ms(300);
 	config->handover_timeout = span_s(1);
 	config->failed_hold = span_s(5);
+	config->majority_stable = span_s(3);
 	config->node_max = MEMBER_DEFAULT;
 	config->address_max = ADDRESS_MAX;
 }
@@ -141,6 +142,7 @@ static void let_go(struct election *e, struct address *address, uint64_t to, enu
 	address->stop_until = INSTANT_NEVER;
 	address->tried = 0;
 	e->held_n--;
+	address->unpublished = false;
 	publish(e, address);
 	set_owner(e, address, to, reason);
 }
@@ -156,9 +158,12 @@ static void take(struct election *e, struct address *address, enum election_reas
 	memcpy(action->claim.iface, segment->iface, sizeof(action->claim.iface));
 	action->claim.mode = address->service->mode;
 	address->epoch_max++;
-	address->own = (struct claim){ .epoch = address->epoch_max, .majority = majority(e), .state = CLAIM_HELD };
+	address->own = (struct claim){ .epoch = address->epoch_max, .majority = e->majority, .state = CLAIM_HELD };
 	e->held_n++;
-	publish(e, address);
+	/* In a hand-over the former owner serves until we say that we do: not before the kernel has the address. */
+	address->unpublished = reason == ELECTION_REASON_HANDOVER;
+	if (!address->unpublished)
+		publish(e, address);
 	set_owner(e, address, e->config.instance, reason);
 }
 
@@ -213,7 +218,7 @@ static enum election_reason reason_of_loss(const struct election *e, const struc
 	if (former == NULL || !former->alive)
 		return ELECTION_REASON_OWNER_DEAD;
 	if (former->meta.draining || (claim != NULL && claim->claim.state == CLAIM_HANDOVER))
-		return ELECTION_REASON_HANDOVER;
+		return next != 0 ? ELECTION_REASON_HANDOVER : ELECTION_REASON_OWNER_LEFT;
 	return next != 0 && claim != NULL ? ELECTION_REASON_CONFLICT : ELECTION_REASON_OWNER_INELIGIBLE;
 }
 
@@ -280,10 +285,32 @@ static bool self_fit(const struct election *e, const struct address *address)
 	       label_selectors_match(service->selectors, service->selector_n, &self->meta.labels);
 }
 
+/*
+ * A claim counts as a majority's only while its owner sees one. It loses that at once, so that after a heal the side that kept the
+ * majority wins; it gains it back only after a while of peace, or a loner would take everything in the moment of its return.
+ */
+static void follow_majority(struct election *e, struct address *address)
+{
+	struct instant stable = instant_add(e->majority_since, e->config.majority_stable);
+
+	if (address->own.majority && !e->majority) {
+		address->own.majority = false;
+	} else if (!address->own.majority && instant_reached(stable, e->now)) {
+		address->own.majority = true;
+	} else {
+		if (!address->own.majority)
+			wake_at(e, address, stable);
+		return;
+	}
+	if (!address->unpublished)
+		publish(e, address);
+}
+
 static void look_held(struct election *e, struct address *address)
 {
 	uint64_t owner;
 
+	follow_majority(e, address);
 	(void)holder(e, address, &owner);
 	if (owner != e->config.instance)
 		let_go(e, address, owner,
@@ -428,6 +455,28 @@ static bool release_removed(struct election *e)
 	return true;
 }
 
+static void see_majority(struct election *e)
+{
+	bool now = majority(e);
+
+	if (now && !e->majority)
+		e->majority_since = e->now;
+	else if (!now)
+		e->majority_since = INSTANT_NEVER;
+	e->majority = now;
+}
+
+/* Announce what we hold once more, as room allows. */
+static void announce_all(struct election *e)
+{
+	for (; e->announce_at < e->list_n && has_room(e); e->announce_at++) {
+		const struct address *address = &e->addresses[e->list[e->announce_at]];
+
+		if (address->own.state != 0)
+			add(e, ELECTION_ACTION_ANNOUNCE, address);
+	}
+}
+
 static struct node *node_add(struct election *e, uint64_t instance)
 {
 	struct node *node = NULL;
@@ -464,8 +513,13 @@ static void take_node(struct election *e, const struct election_event *event)
 	node->left = event->node.left;
 	if (event->node.meta != NULL)
 		node->meta = *event->node.meta;
-	if (memcmp(&before, node, sizeof(before)) != 0)
-		look_at_all(e);
+	if (memcmp(&before, node, sizeof(before)) == 0)
+		return;
+	/* It was away: it may have claimed what we hold, and neighbours may have learnt it. */
+	if (node_live(node) && !node_live(&before) && before.name[0] != '\0')
+		e->announce_at = 0;
+	see_majority(e);
+	look_at_all(e);
 }
 
 static void drop_rival(struct address *address, uint64_t origin)
@@ -486,6 +540,7 @@ static void take_node_gone(struct election *e, uint64_t instance)
 	if (node == NULL)
 		return;
 	node->used = false;
+	see_majority(e);
 	for (size_t i = 0; i < e->address_n; i++)
 		drop_rival(&e->addresses[i], instance);
 	look_at_all(e);
@@ -521,13 +576,13 @@ static void take_claim(struct election *e, const struct election_event *event)
 	drop_rival(address, event->claim.origin);
 	if (event->claim.claim.state != 0 && (slot = rival_slot(e, address)) != NULL)
 		*slot = (struct rival){ event->claim.origin, event->claim.claim };
-	if (address->own.state != 0 && event->claim.claim.state == CLAIM_HELD && address->configured) {
-		/* Two of us, and we stay: neighbours may have learnt the other one. It will hear of our claim and yield. */
+	if (address->own.state != 0 && event->claim.claim.state != CLAIM_HANDOVER && address->configured) {
+		/* Two of us, or there were, and we stay: neighbours may have learnt the other one, and it may not know of us. */
 		(void)holder(e, address, &owner);
-		if (owner == e->config.instance) {
+		if (owner == e->config.instance)
 			add(e, ELECTION_ACTION_ANNOUNCE, address);
+		if (owner == e->config.instance && event->claim.claim.state == CLAIM_HELD && !address->unpublished)
 			publish(e, address);
-		}
 	}
 	look(e, address);
 }
@@ -573,6 +628,16 @@ static void take_failure(struct election *e, struct ip ip)
 	address->failed_until = instant_add(e->now, e->config.failed_hold);
 	let_go(e, address, 0, ELECTION_REASON_FAILED);
 	wake_at(e, address, address->failed_until);
+}
+
+static void take_claimed(struct election *e, struct ip ip)
+{
+	struct address *address = address_find(e, ip);
+
+	if (address == NULL || address->own.state == 0 || !address->unpublished)
+		return;
+	address->unpublished = false;
+	publish(e, address);
 }
 
 /* Our claims of the former instance are gone with it: say them again. */
@@ -622,6 +687,9 @@ static void dispatch(struct election *e, const struct election_event *event)
 	case ELECTION_EVENT_HANDOVER:
 		take_handover(e, event->handover.ip, event->handover.node);
 		break;
+	case ELECTION_EVENT_CLAIMED:
+		take_claimed(e, event->address.ip);
+		break;
 	case ELECTION_EVENT_CLAIM_FAILED:
 	case ELECTION_EVENT_LOST:
 		take_failure(e, event->address.ip);
@@ -642,12 +710,13 @@ void election_step(struct election *e, const struct election_event *event, struc
 	e->removed_pending = !release_removed(e);
 	scan(e);
 	scan_due(e);
+	announce_all(e);
 	e->out = NULL;
 }
 
 struct instant election_deadline(const struct election *e)
 {
-	if (e->scan_at < e->list_n || e->removed_pending)
+	if (e->scan_at < e->list_n || e->announce_at < e->list_n || e->removed_pending)
 		return e->now;
 	return e->wake;
 }
@@ -664,6 +733,8 @@ struct election *election_new(const struct election_config *config, struct insta
 	e->config = *config;
 	e->now = now;
 	e->wake = INSTANT_NEVER;
+	e->majority_since = INSTANT_NEVER;
+	e->announce_at = SIZE_MAX;
 	for (e->by_ip_len = 16; e->by_ip_len < 2 * config->address_max; e->by_ip_len *= 2)
 		;
 	e->nodes = calloc(config->node_max, sizeof(*e->nodes));
@@ -735,6 +806,13 @@ bool election_address_find(const struct election *e, struct ip ip, struct electi
 		return false;
 	show(e, address, ret);
 	return true;
+}
+
+const char *election_node_name(const struct election *e, uint64_t instance)
+{
+	const struct node *node = node_find(e, instance);
+
+	return node != NULL ? node->name : NULL;
 }
 
 size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap)

@@ -59,6 +59,8 @@ struct election_config {
 	struct span claim_backoff;    /* the k-th candidate of an orphan waits k times this */
 	struct span handover_timeout; /* a stopping owner lets go after this even if nobody took over */
 	struct span failed_hold;      /* a node whose kernel refused an address is no candidate for it for so long */
+	struct span
+		majority_stable; /* a claim made without a majority becomes one of a majority after so long with one */
 	size_t node_max;
 	size_t address_max; /* configured ones and those only heard of */
 };
@@ -75,6 +77,7 @@ enum election_event_kind {
 	ELECTION_EVENT_DRAIN,	  /* hand everything over and take nothing; DRAINED follows each time nothing is held */
 	ELECTION_EVENT_UNDRAIN,
 	ELECTION_EVENT_HANDOVER,     /* move one address to another node */
+	ELECTION_EVENT_CLAIMED,	     /* the kernel has an address that we claimed, and it is announced */
 	ELECTION_EVENT_CLAIM_FAILED, /* the kernel refused an address that we claimed */
 	ELECTION_EVENT_LOST,	     /* the kernel lost an address that we hold and it cannot be put back */
 	ELECTION_EVENT_INSTANCE,     /* our own instance was raised by gossip */
@@ -109,7 +112,7 @@ struct election_event {
 		} handover;
 		struct {
 			struct ip ip;
-		} address; /* CLAIM_FAILED, LOST */
+		} address; /* CLAIMED, CLAIM_FAILED, LOST */
 		struct {
 			uint64_t instance;
 		} instance;
@@ -151,8 +154,9 @@ struct election_action {
 		} claim;
 		struct claim publish;
 		struct {
-			uint64_t from; /* instance; 0: nobody */
-			uint64_t to;
+			uint64_t
+				from; /* instance of the last owner, also where nobody was in between; 0: never owned */
+			uint64_t to;  /* 0: nobody */
 			uint64_t epoch;
 			enum election_reason reason;
 		} owner;
@@ -192,6 +196,8 @@ struct election_address {
 size_t election_address_n(const struct election *e);
 void election_address_at(const struct election *e, size_t index, struct election_address *ret);
 bool election_address_find(const struct election *e, struct ip ip, struct election_address *ret);
+/* The name of a node by instance; NULL: not known (any more). Borrowed until the next step. */
+const char *election_node_name(const struct election *e, uint64_t instance);
 /* Candidates for an address in order of rank, best first; names borrowed. Returns how many there are (may exceed cap). */
 size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap);
 

@@ -33,6 +33,7 @@ struct address {
 	struct rival rivals[RIVAL_MAX]; /* what others claim */
 	uint64_t epoch_max;		/* ever heard of */
 	struct claim own;		/* state 0: not held */
+	bool unpublished;		/* taken over by agreement: said once the kernel has it */
 	char iface[IFACE_NAME_MAX + 1];
 	uint64_t owner;		  /* effective; 0: nobody */
 	uint64_t last_owner;	  /* the one before, for the log */
@@ -53,7 +54,9 @@ struct election {
 	bool started;
 	bool draining;
 	bool drained_said;
-	bool removed_pending; /* held addresses that are no longer configured wait for room */
+	bool removed_pending;	       /* held addresses that are no longer configured wait for room */
+	bool majority;		       /* as last looked */
+	struct instant majority_since; /* when it was gained; NEVER: not now */
 	size_t held_n;
 	size_t node_n;		   /* slots in use are below */
 	struct node *nodes;	   /* owned */
@@ -64,6 +67,7 @@ struct election {
 	uint32_t *list; /* owned: configured ones in order */
 	size_t list_n;
 	size_t scan_at;	     /* list entries from here are to be looked at; list_n: none */
+	size_t announce_at;  /* list entries from here are to be announced again; at or beyond list_n: none */
 	struct instant wake; /* earliest of the addresses' */
 };
 

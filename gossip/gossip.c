@@ -107,6 +107,14 @@ static void refresh_watch(struct gossip *g)
 	watch_view(&g->watch, g->ring_members, n, g->ring_members + g->config.member_max, g->now);
 }
 
+/* An age in microseconds; longer than an hour is an hour, and before its time is now. */
+static void write_age(struct wire_writer *w, struct span age)
+{
+	int64_t hour = span_s(3600).us;
+
+	wire_write_u32(w, (uint32_t)(age.us < 0 ? 0 : age.us > hour ? hour : age.us));
+}
+
 static void send_watch(struct gossip *g, const struct watch_message *message)
 {
 	struct member *to = member_find(g, message->to);
@@ -124,13 +132,12 @@ static void send_watch(struct gossip *g, const struct watch_message *message)
 	if (message->kind == WATCH_BEAT) {
 		at = message_begin(&packet.w, MESSAGE_BEAT);
 		summary_write(&packet.w, self_of(g));
+		write_age(&packet.w, message->age);
 	} else {
 		at = message_begin(&packet.w, MESSAGE_WATCH);
 		wire_write_u8(&packet.w, (uint8_t)message->kind);
 		wire_write_u64(&packet.w, message->subject);
-		wire_write_u32(&packet.w, message->age.us < 0 || message->age.us > UINT32_MAX
-						  ? UINT32_MAX
-						  : (uint32_t)message->age.us);
+		write_age(&packet.w, message->age);
 	}
 	message_end(&packet.w, at);
 	packet_finish(g, &packet);
@@ -149,6 +156,16 @@ static void watch_settle(struct gossip *g)
 	}
 	g->watch_out.message_n = 0;
 	g->watch_out.dead_n = 0;
+}
+
+static void take_beat(struct gossip *g, struct member *from, struct wire_reader *r)
+{
+	struct span age;
+
+	summary_take(g, from, r);
+	age = span_us(wire_read_u32(r));
+	if (!r->failed)
+		watch_echoed(&g->watch, from->instance, instant_add(g->now, span_us(-age.us)), g->now);
 }
 
 static void take_watch(struct gossip *g, const struct member *from, struct wire_reader *r)
@@ -258,7 +275,7 @@ static void take_message(struct gossip *g, struct member *from, enum message_typ
 		sync_take_items_end(g, r);
 		break;
 	case MESSAGE_BEAT:
-		summary_take(g, from, r);
+		take_beat(g, from, r);
 		break;
 	case MESSAGE_WATCH:
 		take_watch(g, from, r);

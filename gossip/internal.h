@@ -83,6 +83,7 @@ struct replay {
 
 struct member {
 	bool used;
+	bool newcomer; /* it said that it has not joined yet */
 	char name[NODE_NAME_MAX + 1];
 	uint64_t key; /* hash of the name */
 	uint64_t instance;
@@ -311,7 +312,9 @@ void sync_take_hash(struct gossip *g, struct member *from, struct wire_reader *r
 void sync_take_list(struct gossip *g, struct member *from, struct wire_reader *r);
 void sync_take_pull(struct gossip *g, struct member *from, struct wire_reader *r);
 /* Ask a member for its own record: what we have is older. */
-void sync_ask_record(struct gossip *g, struct member *ask, uint64_t instance);
+void sync_ask_record(struct gossip *g, const struct member *peer, uint64_t instance);
+/* Ask a member for its whole state. */
+void sync_ask_state(struct gossip *g, const struct member *peer);
 void sync_take_state_end(struct gossip *g, struct member *from, struct wire_reader *r);
 void sync_take_items_end(struct gossip *g, struct wire_reader *r);
 struct instant sync_deadline(const struct gossip *g);

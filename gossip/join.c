@@ -231,6 +231,7 @@ void join_take_join_ack(struct gossip *g, const struct gossip_event *event, stru
 	uint64_t nonce = wire_read_u64(r);
 	struct wire_reader opinion = wire_read_sub(r, 5);
 	struct member_record record;
+	const struct member *holder;
 	struct member *member;
 
 	(void)wire_read_view(&whole, 3 + 13);
@@ -244,6 +245,10 @@ void join_take_join_ack(struct gossip *g, const struct gossip_event *event, stru
 	}
 	g->refused_at = INSTANT_NEVER;
 	member = member_take(g, &record, GOSSIP_REASON_JOINED);
+	if (member == NULL && (holder = member_named(g, record.name)) != NULL && holder->instance > record.instance &&
+	    holder->state != GOSSIP_ALIVE)
+		answer(g, event, MESSAGE_RAISE, 0,
+		       holder); /* its clock went back, and it found us before we found it */
 	if (member != NULL && !member->replay.started)
 		(void)replay_accept(&member->replay, event->packet.counter);
 	read_opinion(g, &opinion);
@@ -269,8 +274,11 @@ void join_take_raise(struct gossip *g, const struct gossip_event *event, struct 
 	uint64_t nonce = wire_read_u64(r);
 	uint64_t known = wire_read_u64(r);
 
-	if (!r->failed && nonce_pending(g, nonce, event->packet.from) && known >= self_of(g)->instance)
-		member_raise_self(g, known + 1);
+	if (r->failed || known < self_of(g)->instance ||
+	    (!nonce_pending(g, nonce, event->packet.from) && member_find(g, event->packet.sender) == NULL))
+		return;
+	member_raise_self(g, known + 1);
+	send_hello(g, event->packet.from); /* it tells the others who we are now */
 }
 
 void join_done(struct gossip *g, bool alone)
@@ -282,16 +290,16 @@ void join_done(struct gossip *g, bool alone)
 	action_add(g, GOSSIP_ACTION_JOINED)->joined.alone = alone;
 }
 
-/* Is a live member at that endpoint? */
-static bool seed_present(const struct gossip *g, struct endpoint seed)
+/* The live member at an endpoint; NULL: none. */
+static const struct member *live_at(const struct gossip *g, struct endpoint seed)
 {
 	for (size_t i = 0; i < g->member_n; i++) {
 		const struct member *member = &g->members[g->order[i]];
 
 		if (member_live(member) && endpoint_compare(member->endpoint, seed) == 0)
-			return true;
+			return member;
 	}
-	return false;
+	return NULL;
 }
 
 /* Who is missing: seeds first, then dead members, round and round. */
@@ -304,7 +312,7 @@ static void redial(struct gossip *g)
 		size_t at = g->redial_index++ % n;
 		const struct member *member = at < seed_n ? NULL : &g->members[g->probe_list[at - seed_n]];
 
-		if (member == NULL && !seed_present(g, g->config.seeds[at])) {
+		if (member == NULL && live_at(g, g->config.seeds[at]) == NULL) {
 			send_hello(g, g->config.seeds[at]);
 			return;
 		}
@@ -315,13 +323,38 @@ static void redial(struct gossip *g)
 	}
 }
 
+/* Every seed has answered, and each is as new as we are: the cluster begins with us. */
+static bool all_seeds_new(const struct gossip *g)
+{
+	for (size_t i = 0; i < g->config.seed_n; i++) {
+		const struct member *member = live_at(g, g->config.seeds[i]);
+
+		if (member == NULL || !member->newcomer)
+			return false;
+	}
+	return g->config.seed_n > 0;
+}
+
+/* Not joined yet: a peer that we know gives us the state once more, in case a datagram of it was lost or overtaken. */
+static void hurry(struct gossip *g)
+{
+	struct member *peer;
+
+	if (!g->contacted && (peer = member_random(g, NULL)) != NULL)
+		sync_ask_state(g, peer);
+	if (all_seeds_new(g))
+		join_done(g, false);
+}
+
 void join_tick(struct gossip *g)
 {
 	if (instant_reached(g->join_at, g->now) && g->refused_at.us == INSTANT_NEVER.us)
-		join_done(g, !g->contacted && g->config.seed_n > 0);
+		join_done(g, !g->contacted && g->live_n == 1 && g->config.seed_n > 0);
 	if (g->leaving || !instant_reached(g->redial_at, g->now))
 		return;
 	g->redial_at = instant_add(g->now, g->config.timers.redial_interval);
+	if (!g->joined)
+		hurry(g);
 	redial(g);
 }
 

@@ -61,6 +61,7 @@ void probe_take_ack(struct gossip *g, struct member *from, struct wire_reader *r
 	summary_take(g, from, r);
 	if (r->failed)
 		return;
+	watch_echoed(&g->watch, from->instance, g->now, g->now);
 	if (g->probe.target == slot_of(g, from) && g->probe.seq == seq) {
 		take_rtt(from, instant_since(g->now, g->probe.sent));
 		g->probe.target = SLOT_NONE;

@@ -9,6 +9,9 @@
 /* since of a PULL that asks for the member's record, not for items. */
 #define PULL_RECORD UINT32_MAX
 
+/* instance of a PULL that asks for everything; no instance is 0. */
+#define PULL_STATE 0
+
 #define LIST_ENTRY_LEN 25
 
 /* Suspicion is passing and differs between members: the lists speak of it as alive. */
@@ -81,18 +84,28 @@ void sync_list(struct gossip *g, struct member *to, bool answer)
 	}
 }
 
-void sync_ask_record(struct gossip *g, struct member *ask, uint64_t instance)
+static void ask(struct gossip *g, const struct member *peer, uint64_t instance, uint32_t since)
 {
 	struct packet packet;
 	size_t at;
 
-	if (!packet_begin_member(g, &packet, ask))
+	if (!packet_begin_member(g, &packet, peer))
 		return;
 	at = message_begin(&packet.w, MESSAGE_PULL);
 	wire_write_u64(&packet.w, instance);
-	wire_write_u32(&packet.w, PULL_RECORD);
+	wire_write_u32(&packet.w, since);
 	message_end(&packet.w, at);
 	packet_finish_plain(g, &packet);
+}
+
+void sync_ask_record(struct gossip *g, const struct member *peer, uint64_t instance)
+{
+	ask(g, peer, instance, PULL_RECORD);
+}
+
+void sync_ask_state(struct gossip *g, const struct member *peer)
+{
+	ask(g, peer, PULL_STATE, 0);
 }
 
 static void send_record(struct gossip *g, const struct member *to, const struct member *about)
@@ -191,6 +204,8 @@ void sync_take_pull(struct gossip *g, struct member *from, struct wire_reader *r
 	uint32_t since = wire_read_u32(r);
 	struct member *member = r->failed ? NULL : member_find(g, instance);
 
+	if (!r->failed && instance == PULL_STATE)
+		sync_push(g, from->endpoint, from->instance);
 	if (member == NULL)
 		return;
 	if (since == PULL_RECORD)
@@ -242,6 +257,7 @@ static bool push_packet(struct gossip *g, struct push *push, struct packet *pack
 	if (push->member_at < g->member_n || push->item_at < g->item_touched || wire_room(&packet->w) < 16)
 		return false;
 	at = message_begin(&packet->w, MESSAGE_STATE_END);
+	wire_write_u8(&packet->w, g->joined);
 	wire_write_u64(&packet->w, view_hash(g));
 	message_end(&packet->w, at);
 	return true;
@@ -263,10 +279,14 @@ static void tick_push(struct gossip *g, struct push *push)
 /* The transfer is over. Where a datagram of it was lost the lists repair it before we count ourselves as joined. */
 void sync_take_state_end(struct gossip *g, struct member *from, struct wire_reader *r)
 {
+	bool joined = wire_read_u8(r);
 	uint64_t hash = wire_read_u64(r);
 
 	if (r->failed || g->joined)
 		return;
+	from->newcomer = !joined;
+	if (!joined)
+		return; /* it knows no more than we do */
 	if (hash == view_hash(g)) {
 		join_done(g, false);
 		return;

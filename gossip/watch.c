@@ -163,6 +163,7 @@ static struct watch_edge *carry_edge(struct watch *w, const struct watch_edge *f
 	/* the other end may learn of us a little later than we of it: its silence counts from then */
 	*edge = (struct watch_edge){ .instance = instance, .told = now };
 	edge->heard = instant_add(now, span_us(WATCH_GRACE * w->timers.silent.us));
+	edge->echoed = edge->heard;
 	edge->silent_at = INSTANT_NEVER;
 	edge->probe_at = INSTANT_NEVER;
 	return edge;
@@ -291,15 +292,41 @@ static void clear(struct watch *w, struct watch_edge *edge)
 	edge->probe_at = INSTANT_NEVER;
 }
 
+/* Does it live, for all that this edge tells? Silence in the one direction, or twice as long in the other, says no. */
+static struct instant life(const struct watch *w, const struct watch_edge *edge)
+{
+	return instant_min(edge->heard, instant_add(edge->echoed, w->timers.silent));
+}
+
+static void clear_if_alive(struct watch *w, struct watch_edge *edge, struct instant now)
+{
+	if (edge->silent_at.us != INSTANT_NEVER.us && instant_since(now, life(w, edge)).us < w->timers.silent.us)
+		clear(w, edge);
+}
+
 void watch_heard(struct watch *w, uint64_t instance, struct instant now)
 {
 	struct watch_edge *edge = find_edge(w, instance);
 
 	if (edge == NULL)
 		return;
-	edge->heard = now;
-	if (edge->silent_at.us != INSTANT_NEVER.us)
-		clear(w, edge);
+	if (instant_before(edge->heard, now)) /* it may lie ahead: the grace of a new edge */
+		edge->heard = now;
+	clear_if_alive(w, edge, now);
+}
+
+void watch_echoed(struct watch *w, uint64_t instance, struct instant at, struct instant now)
+{
+	struct watch_edge *edge = find_edge(w, instance);
+
+	if (edge == NULL)
+		return;
+	/* the first word of an edge ends its grace */
+	if (instant_before(edge->echoed, at) || instant_before(now, edge->echoed))
+		edge->echoed = at;
+	if (instant_before(now, edge->heard))
+		edge->heard = now;
+	clear_if_alive(w, edge, now);
 }
 
 void watch_take(struct watch *w, uint64_t from, const struct watch_message *message, struct instant now,
@@ -312,7 +339,7 @@ void watch_take(struct watch *w, uint64_t from, const struct watch_message *mess
 	switch (message->kind) {
 	case WATCH_ASK:
 		/* only first-hand news: hearsay would keep a dead node alive in a circle */
-		say(out, WATCH_TELL, from, message->subject, instant_since(now, edge->heard));
+		say(out, WATCH_TELL, from, message->subject, instant_since(now, life(w, edge)));
 		break;
 	case WATCH_TELL: {
 		struct instant at = instant_add(now, span_us(-message->age.us));
@@ -357,14 +384,16 @@ static void probe(struct watch *w, struct watch_edge *edge, struct instant now, 
 		say(out, edge->voted ? WATCH_VOTE : WATCH_ASK, edge->watchers[i], edge->instance, span_us(0));
 }
 
-static struct instant last_sign(const struct watch_edge *edge)
+static struct instant last_sign(const struct watch *w, const struct watch_edge *edge)
 {
-	return instant_before(edge->told, edge->heard) ? edge->heard : edge->told;
+	struct instant own = life(w, edge);
+
+	return instant_before(edge->told, own) ? own : edge->told;
 }
 
 static void tick_subject(struct watch *w, struct watch_edge *edge, struct instant now, struct watch_out *out)
 {
-	struct span silence = instant_since(now, edge->heard);
+	struct span silence = instant_since(now, life(w, edge));
 
 	if (silence.us < w->timers.silent.us)
 		return;
@@ -373,7 +402,7 @@ static void tick_subject(struct watch *w, struct watch_edge *edge, struct instan
 		edge->probe_at = now;
 	}
 	/* Verification lasts T_v from its own start: a watcher that wakes up late still asks before it accuses. */
-	if (!edge->voted && instant_since(now, last_sign(edge)).us >= vote_after(w).us &&
+	if (!edge->voted && instant_since(now, last_sign(w, edge)).us >= vote_after(w).us &&
 	    instant_since(now, edge->silent_at).us >= w->timers.verify.us && instant_reached(w->abstain_until, now) &&
 	    !isolated(w, now)) {
 		edge->voted = true;
@@ -391,7 +420,7 @@ void watch_tick(struct watch *w, struct instant now, struct watch_out *out)
 	drop_expired_votes(w, now);
 	for (size_t i = 0; i < w->edge_n; i++) {
 		if (beat)
-			say(out, WATCH_BEAT, w->edges[i].instance, 0, span_us(0));
+			say(out, WATCH_BEAT, w->edges[i].instance, 0, instant_since(now, w->edges[i].heard));
 		if (w->edges[i].subject)
 			tick_subject(w, &w->edges[i], now, out);
 	}
@@ -404,6 +433,7 @@ void watch_amnesty(struct watch *w, struct instant now)
 	w->abstain_until = instant_add(now, vote_after(w));
 	for (size_t i = 0; i < w->edge_n; i++) {
 		w->edges[i].heard = now;
+		w->edges[i].echoed = now;
 		w->edges[i].told = now;
 		clear(w, &w->edges[i]);
 	}
@@ -420,7 +450,7 @@ struct instant watch_deadline(const struct watch *w)
 		if (!edge->subject)
 			continue;
 		next = instant_min(next, edge->silent_at.us == INSTANT_NEVER.us
-						 ? instant_add(edge->heard, w->timers.silent)
+						 ? instant_add(life(w, edge), w->timers.silent)
 						 : edge->probe_at);
 	}
 	return next;

@@ -36,7 +36,7 @@ struct watch_member {
 };
 
 enum watch_message_kind {
-	WATCH_BEAT = 1, /* to an edge's other end: I am here */
+	WATCH_BEAT = 1, /* to an edge's other end: I am here, and heard you `age` ago */
 	WATCH_PING,	/* to a silent subject: answer me */
 	WATCH_ASK,	/* to another watcher: when did you hear `subject` last? */
 	WATCH_TELL,	/* the answer: `age` ago */
@@ -66,6 +66,7 @@ struct watch_edge {
 	bool watcher;		  /* it watches us */
 	bool voted;		  /* we hold it for dead */
 	struct instant heard;	  /* last authenticated packet from it */
+	struct instant echoed;	  /* when it last heard us, by its own word or by an answer */
 	struct instant told;	  /* last sign of life that another watcher reported */
 	struct instant silent_at; /* when verification began; INSTANT_NEVER while it is heard */
 	struct instant probe_at;  /* next ping and questions */
@@ -100,6 +101,8 @@ void watch_view(struct watch *w, const struct watch_member *members, size_t memb
 		struct instant now);
 /* An authenticated packet came from this instance. */
 void watch_heard(struct watch *w, uint64_t instance, struct instant now);
+/* It heard us at this instant: it answered, or its heartbeat said so. A node that hears nobody is as good as dead. */
+void watch_echoed(struct watch *w, uint64_t instance, struct instant at, struct instant now);
 /* A WATCH_ASK, WATCH_TELL or WATCH_VOTE came from `from`. */
 void watch_take(struct watch *w, uint64_t from, const struct watch_message *message, struct instant now,
 		struct watch_out *out);

@@ -21,7 +21,7 @@ check_one() {
 	shift
 	hash=$({
 		clang-tidy --version
-		cat .clang-tidy "$file" "$0"
+		cat .clang-tidy tests/.clang-tidy "$file" "$0"
 		echo "$@"
 		clang "$@" -E "$file" 2>&1 || true
 	} | sha256sum | cut -c1-40)

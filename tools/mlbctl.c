@@ -191,7 +191,7 @@ static int command_take(int argc, char **argv, unsigned int given, struct invoca
 	if (!command)
 		return usage_error("%s: no such command", argv[optind]);
 	if (argc - optind - 1 != command->operand_n)
-		return usage_error("usage: mlbctl %s %s", command->name, command->operands);
+		return usage_error("%s: takes %d operands", command->name, command->operand_n);
 	if ((given & ~command->options) != 0)
 		return usage_error("%s does not take this option", command->name);
 	invocation->operands = &argv[optind + 1];

@@ -7,7 +7,7 @@
 
 #define GAP 2
 /* A cut cell keeps so many characters, its dots included. */
-#define CUT_MIN 12
+#define CUT_MIN 8
 
 struct table {
 	const struct table_column *columns; /* borrowed */

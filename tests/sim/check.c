@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/check.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Beyond the timers: the quorum's votes, a lost packet or two, the claim, and the kernel's work for many addresses. */
+#define FAST_SLACK_US 150000
+
+/* Once everything is healed there is one view after this, whatever the timers. */
+#define CALM_US 3000000
 
 /* A change may follow its cause by this at least: rumours that slept in a partition. */
 #define CAUSE_US 10000000
@@ -12,6 +19,8 @@ struct bounds bounds_of(const struct gossip_timers *timers, const struct electio
 	struct bounds bounds;
 	int64_t others = (int64_t)node_n - 1;
 
+	bounds.fast_us = timers->silence.us + timers->verify.us + 2 * timers->beat_interval.us + FAST_SLACK_US;
+	bounds.calm_us = CALM_US;
 	/* SWIM 4.3: a member is probed by each other at least once in 2(n-1)-1 intervals; then its suspicion runs out. */
 	bounds.detect_us = 2 * others * timers->probe_interval.us + timers->suspicion.us + SLACK_US;
 	/* One absent peer is tried per interval, in turn; then the claims meet. */
@@ -124,6 +133,9 @@ static enum eligible eligible(const struct world *world, size_t node, size_t add
 		return ELIGIBLE_NO;
 	if ((a->ip.family == IP_V6 && !plan->has_v6) || (service->selects && service->rack != plan->rack))
 		return ELIGIBLE_NO;
+	/* it has not heard the cluster yet; one that waits for longer than it may is asked for more */
+	if (!node_joined(n->core) && world->now_us - n->started_us <= world->timers.join_timeout.us + SLACK_US)
+		return ELIGIBLE_MAYBE;
 	if (n->kernel.refuses || world->now_us - world->checks->refused_us[node * SIM_ADDRESS_MAX + address] <= held_us)
 		return ELIGIBLE_MAYBE;
 	return ELIGIBLE_YES;
@@ -207,8 +219,10 @@ void check_serving(struct world *world, size_t node, size_t address)
 		return;
 	}
 	end_overlaps(world, node, address);
-	if (--checks->served_n[address] == 0)
-		check_gap(world, address);
+	if (--checks->served_n[address] > 0)
+		return;
+	checks->unserved_us[address] = world->now_us;
+	check_gap(world, address);
 }
 
 /* How long may this pair be two owners? */
@@ -315,25 +329,18 @@ static void audit_address(struct world *world, size_t address, const bool *compo
 		serving_n += world_serves(world, i, address);
 	}
 	if (serving_n > 1)
-		world_fail(world, "quiet: %zu nodes serve address %zu", serving_n, address);
+		check_complain(world, "quiet: %zu nodes serve address %zu", serving_n, address);
 	else if (able_n > 0 && serving_n == 0)
-		world_fail(world, "quiet: nobody serves address %zu, %zu nodes could", address, able_n);
+		check_complain(world, "quiet: nobody serves address %zu, %zu nodes could", address, able_n);
 	else if (on_n == 0 && maybe_n == 0 && serving_n > 0)
-		world_fail(world, "quiet: address %zu is served, its service is gone", address);
+		check_complain(world, "quiet: address %zu is served, its service is gone", address);
 }
 
-void check_audit(struct world *world)
+/* Is everything as it should be in a cluster that had time to settle? */
+static void audit_all(struct world *world)
 {
 	bool component[SIM_NODE_MAX];
 
-	if (!world->options.checked)
-		return;
-	for (size_t i = 0; i < world->node_n; i++) {
-		if (world_runs(world, i))
-			check_knowledge(world, i);
-	}
-	if (world->now_us - world->last_change_us <= world->checks->bounds.settle_us || is_unstable(world))
-		return;
 	for (size_t i = 0; i < world->node_n; i++) {
 		if (!world_runs(world, i) || !world->nodes[i].link_up)
 			continue;
@@ -344,11 +351,79 @@ void check_audit(struct world *world)
 	}
 }
 
+void check_complain(struct world *world, const char *format, ...)
+{
+	char text[FAILURE_TEXT_MAX];
+	va_list args;
+
+	world->checks->tried_bad = true;
+	if (world->checks->trying)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	world_fail(world, "%s", text);
+}
+
+void check_before_fault(struct world *world)
+{
+	struct checks *checks = world->checks;
+
+	if (!world->options.checked)
+		return;
+	checks->trying = true;
+	checks->tried_bad = is_unstable(world);
+	if (!checks->tried_bad)
+		audit_all(world);
+	checks->trying = false;
+	checks->lone = !checks->tried_bad;
+}
+
+/* After a lone fault in a quiet cluster, somebody must take over fast. */
+static void audit_outage(struct world *world)
+{
+	const struct checks *checks = world->checks;
+	int64_t bound_us = checks->bounds.fast_us;
+
+	if (check_recent_anywhere(world, CAUSE_KERNEL)) /* the best candidate cannot: the others wait for their turn */
+		bound_us += (int64_t)world->node_n * world->election.claim_backoff.us;
+	for (size_t i = 0; i < world->address_n; i++) {
+		if (checks->served_n[i] == 0 && checks->unserved_us[i] >= world->last_change_us &&
+		    world->now_us - checks->unserved_us[i] > bound_us && somebody_can(world, i))
+			world_fail(world, "outage: nobody has served address %zu for %lld ms (bound %lld ms)", i,
+				   (long long)(world->now_us - checks->unserved_us[i]) / 1000,
+				   (long long)bound_us / 1000);
+	}
+}
+
+static bool is_quiet(const struct world *world)
+{
+	const struct bounds *bounds = &world->checks->bounds;
+	bool calm = world->now_us >= world->plan->calm_us;
+
+	return world->now_us - world->last_change_us > (calm ? bounds->calm_us : bounds->settle_us) &&
+	       !is_unstable(world);
+}
+
+void check_audit(struct world *world)
+{
+	if (!world->options.checked)
+		return;
+	for (size_t i = 0; i < world->node_n; i++) {
+		if (world_runs(world, i))
+			check_knowledge(world, i);
+	}
+	if (world->checks->lone)
+		audit_outage(world);
+	if (is_quiet(world))
+		audit_all(world);
+}
+
 void check_end(struct world *world)
 {
 	if (!world->options.checked)
 		return;
-	if (world->now_us - world->last_change_us <= world->checks->bounds.settle_us)
+	if (!is_quiet(world))
 		world_fail(world, "calm: the run ends %lld ms after the last change, too early to judge",
 			   (long long)(world->now_us - world->last_change_us) / 1000);
 	check_audit(world);

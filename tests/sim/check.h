@@ -16,9 +16,11 @@
 
 /* Bounds derived from the timers and the number of nodes: see bounds_of. */
 struct bounds {
-	int64_t detect_us; /* crash -> declared dead everywhere */
+	int64_t fast_us;   /* a lone fault of one node in a quiet cluster -> its addresses are served again */
+	int64_t detect_us; /* crash -> declared dead everywhere, also where a quorum of watchers is gone */
 	int64_t merge_us;  /* two halves that count each other dead meet again, and one of two owners lets go */
 	int64_t settle_us; /* after the last change of anything: one owner for each address, one view */
+	int64_t calm_us;   /* the same once everything is healed */
 	int64_t cause_us;  /* a change may come this long after its cause */
 };
 
@@ -41,6 +43,7 @@ struct seen_member {
 struct seen_address {
 	uint64_t epoch;
 	char owner[NODE_NAME_MAX + 1]; /* as the last OWNER action said; empty: nobody */
+	char last[NODE_NAME_MAX + 1];  /* the last one that was somebody */
 };
 
 struct checks {
@@ -50,6 +53,10 @@ struct checks {
 	int64_t overlap_longest_us; /* with a path, between running nodes */
 	bool *serving;		    /* owned; node * SIM_ADDRESS_MAX + address */
 	size_t served_n[SIM_ADDRESS_MAX];
+	int64_t unserved_us[SIM_ADDRESS_MAX]; /* since when nobody serves it */
+	bool lone;			      /* all was quiet when the last change came */
+	bool trying;			      /* look without failing the run */
+	bool tried_bad;
 	int64_t *path_us; /* owned; a * node_n + b: since when both run and hear each other; INT64_MAX: they do not */
 	int64_t *refused_us;	     /* owned; node * SIM_ADDRESS_MAX + address: when the kernel refused or lost it */
 	struct seen_member *members; /* owned; observer * node_n + subject */
@@ -69,6 +76,10 @@ void check_path(struct world *world, size_t node);
 /* A new process: what the former one knew is no yardstick. */
 void check_started(struct world *world, size_t node);
 void check_refused(struct world *world, size_t node, size_t address);
+/* A fault is about to happen. */
+void check_before_fault(struct world *world);
+/* A quiet cluster is not as it should be. */
+void check_complain(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Has a pair of owners lasted too long? Called after each event. */
 void check_overlaps(struct world *world);
 /* After each step of a node. */

@@ -79,6 +79,19 @@ static void on_expiry(struct world *world, size_t node, size_t address)
 	set_present(world, node, address, false);
 }
 
+/* The process reads the kernel's answer to its claim. */
+static void confirm(struct world *world, size_t node, size_t address)
+{
+	struct lease *lease = &world->nodes[node].leases[address];
+	struct node_event event = { .kind = NODE_EVENT_CLAIMED, .ip = world->addresses[address].ip };
+
+	if (!world_runs(world, node) || !lease->held || lease->confirmed ||
+	    !world->nodes[node].kernel.addresses[address].present)
+		return;
+	lease->confirmed = true;
+	world_step(world, node, &event);
+}
+
 static void on_added(struct world *world, size_t node, size_t address)
 {
 	bool was_present = world->nodes[node].kernel.addresses[address].present;
@@ -87,6 +100,7 @@ static void on_added(struct world *world, size_t node, size_t address)
 	set_present(world, node, address, true);
 	if (!was_present)
 		push_expiry(world, node, address);
+	confirm(world, node, address);
 }
 
 void host_claim(struct world *world, size_t node, size_t address)
@@ -96,7 +110,7 @@ void host_claim(struct world *world, size_t node, size_t address)
 	world->marks.n[MARK_CLAIM]++;
 	if (n->leases[address].held)
 		return; /* announces again */
-	n->leases[address] = (struct lease){ true, world_clock(world, n) };
+	n->leases[address] = (struct lease){ .held = true, .renewed = world_clock(world, n) };
 	kernel_request(world, node, address, n->kernel.refuses ? QUEUE_REFUSED : QUEUE_ADDED);
 }
 
@@ -118,6 +132,7 @@ void host_lose(struct world *world, size_t node, size_t address)
 	world->marks.n[MARK_ADDRESS_LOST]++;
 	world_say(world, true, "%s lost address %zu", world->nodes[node].name, address);
 	world_note(world, node, CAUSE_KERNEL);
+	check_refused(world, node, address);
 	host_release(world, node, address);
 	world_step(world, node, &event);
 }
@@ -308,6 +323,7 @@ void host_start(struct world *world, size_t node)
 	if (n->start_n++ > 0)
 		world->marks.n[MARK_RESTART]++;
 	n->process = PROCESS_RUNNING;
+	n->started_us = world->now_us;
 	n->wake_at_us = INT64_MAX;
 	world->last_change_us = world->now_us;
 	world_note(world, node, CAUSE_DOWN);
@@ -383,6 +399,8 @@ void host_resume(struct world *world, size_t node)
 	check_path(world, node);
 	renew(world, node);
 	world_step(world, node, &tick);
+	for (size_t i = 0; i < world->address_n; i++)
+		confirm(world, node, i);
 	refresh_meta(world, node);
 	if (n->services_stale)
 		give_services(world, node);

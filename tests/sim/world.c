@@ -260,15 +260,8 @@ static void step_once(struct world *world, size_t node, const struct node_event 
 
 	node_step(n->core, event, out);
 	world->marks.n[MARK_STEP]++;
-	/* a release goes first, as in daemon/app.c */
-	for (size_t i = 0; i < out->action_n; i++) {
-		if (out->actions[i].kind == NODE_ACTION_RELEASE)
-			carry_out(world, node, &out->actions[i]);
-	}
-	for (size_t i = 0; i < out->action_n; i++) {
-		if (out->actions[i].kind != NODE_ACTION_RELEASE)
-			carry_out(world, node, &out->actions[i]);
-	}
+	for (size_t i = 0; i < out->action_n; i++)
+		carry_out(world, node, &out->actions[i]);
 	check_actions(world, node, out);
 }
 

@@ -22,7 +22,7 @@
 /* The kernel drops an expired address this much later at most; so 3 s after the last renewal all is gone. */
 #define LEASE_LATE_US 500000
 
-/* How long the kernel takes to add or remove an address. */
+/* How long the kernel takes to add or remove an address, and to say so. */
 #define KERNEL_OP_LOW_US 100
 #define KERNEL_OP_HIGH_US 2000
 
@@ -70,6 +70,7 @@ struct kernel {
 /* What the shell of a process knows of an address that it holds. */
 struct lease {
 	bool held;
+	bool confirmed;		/* the process has read the kernel's answer */
 	struct instant renewed; /* by the node's own clock */
 };
 
@@ -80,6 +81,7 @@ struct sim_node {
 	enum process process;
 	uint64_t generation; /* of the process; events of an earlier one are void */
 	unsigned int start_n;
+	int64_t started_us;
 	int64_t wake_at_us; /* the earliest wake-up in the queue, or INT64_MAX */
 	bool host_up;
 	bool link_up;

@@ -209,6 +209,11 @@ START_TEST(accepted)
 }
 END_TEST
 
+#define BAD_EXPRESSIONS                                                                     \
+	SERVICE "  nodeSelectors:\n  - matchExpressions:\n"                                 \
+		"    - {key: a, operator: in, values: [b]}\n    - {key: a, operator: In}\n" \
+		"    - {key: a, operator: Exists, values: [b]}\n    - {values: [b c, [d]]}\n"
+
 /* A bad file, and how each of its errors begins. */
 static const struct {
 	const char *text;
@@ -403,9 +408,7 @@ static const struct {
 	  { "f:5: services[0].nodeSelectors[0].matchLabels.a: has no value",
 	    "f:5: services[0].nodeSelectors[0].matchLabels./b: a label's key",
 	    "f:5: services[0].nodeSelectors[0].matchLabels.c: a label's value" } },
-	{ SERVICE
-	  "  nodeSelectors:\n  - matchExpressions:\n    - {key: a, operator: in, values: [b]}\n"
-	  "    - {key: a, operator: In}\n    - {key: a, operator: Exists, values: [b]}\n    - {values: [b c, [d]]}\n",
+	{ BAD_EXPRESSIONS,
 	  { "f:7: services[0].nodeSelectors[0].matchExpressions[0].operator: \"in\" must be In, NotIn, Exists or "
 	    "DoesNotExist",
 	    "f:8: services[0].nodeSelectors[0].matchExpressions[1].values: In and NotIn need at least one value",
@@ -460,6 +463,17 @@ START_TEST(many_errors)
 		len += (size_t)sprintf(text + len, "- {name: s%d, addresses: [x]}\n", i);
 	ck_assert_uint_eq(parse_bad(text, len, first), 200); /* all counted, the texts of the first 64 kept */
 	ck_assert_str_eq(first, "f:3: services[0].addresses[0]: \"x\" is not an IPv4 or IPv6 address");
+}
+END_TEST
+
+START_TEST(other_encodings)
+{
+	static const char utf16[] =
+		"\xff\xfeg\0o\0s\0s\0i\0p\0:\0 \0{\0i\0n\0s\0e\0c\0u\0r\0e\0:\0 \0t\0r\0u\0e\0}\0\n";
+	char first[256];
+
+	ck_assert_uint_eq(parse_bad(utf16, sizeof(utf16), first), 1);
+	ck_assert_str_eq(first, "f:1: syntax: invalid leading UTF-8 octet: the file must be UTF-8 text");
 }
 END_TEST
 
@@ -687,7 +701,7 @@ START_TEST(files_of_all_kinds)
 	load_bad(files.config, ":1: file: cannot be read: No such file or directory");
 	load_bad(files.dir, ":1: file: cannot be read: Is a directory");
 	memset(big, '#', sizeof(big));
-	memcpy(big, OPEN, strlen(OPEN));
+	memcpy(big, OPEN, sizeof(OPEN) - 1);
 	write_file(files.config, big, sizeof(big), 0644);
 	load_bad(files.config, ":1: file: is larger than 1048576 bytes");
 	write_file(files.config, big, sizeof(big) - 1, 0644);
@@ -740,6 +754,7 @@ int main(void)
 	tcase_add_loop_test(tcase, accepted, 0, ARRAY_LEN(goods));
 	tcase_add_loop_test(tcase, refused, 0, ARRAY_LEN(bads));
 	tcase_add_test(tcase, many_errors);
+	tcase_add_test(tcase, other_encodings);
 	tcase_add_test(tcase, alias_bomb);
 	tcase_add_test(tcase, too_much);
 	tcase_add_test(tcase, most);
