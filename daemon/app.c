@@ -35,6 +35,18 @@
 
 static void arm_tick(struct app *app);
 
+/*
+ * A HELLO goes to a peer that is away: help it across a stale neighbour table. All live members ask for the same absent ones, so
+ * each does so less often the more there are, and the segment sees about the same number of questions whatever the cluster's size.
+ */
+static void solicit(struct app *app, struct ip peer)
+{
+	uint64_t live = gossip_member_n(node_gossip(app->node));
+
+	if (app->hello_n++ % (live / 3 + 1) == 0)
+		host_solicit(app->host, peer);
+}
+
 /* --- what the node says --------------------------------------------------------------------------------------------- */
 
 static void do_send(struct app *app, const struct node_action *action)
@@ -43,7 +55,11 @@ static void do_send(struct app *app, const struct node_action *action)
 	uint8_t datagram[PACKET_LEN_MAX + SEAL_OVERHEAD];
 	int len = seal_pack(&app->config->gossip.ring, &header, action->send.body, action->send.len, datagram,
 			    sizeof(datagram));
-	int error = len < 0 ? len : udp_send(app->udp_fd, action->send.to, datagram, (size_t)len);
+	int error;
+
+	if (header.receiver == 0)
+		solicit(app, action->send.to.ip);
+	error = len < 0 ? len : udp_send(app->udp_fd, action->send.to, datagram, (size_t)len);
 
 	/* An absent peer or a full buffer looks like loss, which gossip is made for: count it, log at powers of two. */
 	if (error != 0 && ++app->send_errors >= app->send_error_logged * 2) {

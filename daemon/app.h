@@ -34,7 +34,8 @@ struct app {
 	uint64_t seal_drops[GOSSIP_DROP_N]; /* those that sealing decides; the core counts the others */
 	uint64_t send_errors;
 	uint64_t send_error_logged;
-	bool in_step; /* node_step's actions are being carried out */
+	uint64_t hello_n; /* HELLOs sent, to spread the questions that go with them */
+	bool in_step;	  /* node_step's actions are being carried out */
 	bool stopping;
 	int exit_status;
 	/* Events for the node that came up while its actions were being carried out (a claim that failed at once). */

@@ -464,6 +464,41 @@ size_t host_segments(const struct host *host, const char *const *first, size_t f
 	return netlink_table_segments(netlink_table(host->netlink), first, first_n, out, out_n);
 }
 
+/* The address of ours whose subnet holds the peer, and is not a service address; NULL: it is behind a router. */
+static const struct netlink_address *address_towards(const struct host *host, struct ip peer)
+{
+	const struct netlink_table *table = netlink_table(host->netlink);
+
+	for (size_t i = 0; i < netlink_table_address_n(table); i++) {
+		const struct netlink_address *address = netlink_table_address_at(table, i);
+
+		if (!address->ours && subnet_contains(address->subnet, peer) &&
+		    address->subnet.prefix_len < ip_bits(peer))
+			return address;
+	}
+	return NULL;
+}
+
+void host_solicit(struct host *host, struct ip peer)
+{
+	const struct netlink_address *from = address_towards(host, peer);
+	const struct netlink_link *link =
+		from != NULL ? netlink_table_link(netlink_table(host->netlink), from->index) : NULL;
+	struct ndp_packet solicitation = { .kind = NDP_SOLICITATION, .target = peer, .has_mac = true };
+	struct arp_packet request;
+
+	if (link == NULL || !link->running || !link->ethernet)
+		return;
+	if (peer.family == IP_V4) {
+		request = arp_request(link->mac, from->subnet.ip, peer);
+		(void)arp_socket_send(host->arp_fd, link->index, &request);
+	} else if (host->ndp_fd >= 0) {
+		solicitation.mac = link->mac;
+		(void)ndp_socket_send(host->ndp_fd, link->index, from->subnet.ip, ndp_solicited_node(peer),
+				      &solicitation);
+	}
+}
+
 bool host_has_subnet_of(const struct host *host, struct ip ip)
 {
 	const struct netlink_table *table = netlink_table(host->netlink);

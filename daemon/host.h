@@ -48,6 +48,11 @@ size_t host_clean(struct host *host);
 /* See netlink_table_segments. */
 size_t host_segments(const struct host *host, const char *const *first, size_t first_n, struct segment out[SEGMENT_MAX],
 		     size_t *out_n);
+/*
+ * Ask the segment for a peer's link-layer address, if it is on one of ours. The kernel repeats its own question once a second
+ * only, so the first packet after a partition would wait that long; our question makes the answer arrive at once.
+ */
+void host_solicit(struct host *host, struct ip peer);
 /* Does any link of this host have a subnet that holds ip, or the given name? For checking a configuration. */
 bool host_has_subnet_of(const struct host *host, struct ip ip);
 bool host_has_iface(const struct host *host, const char *iface);

@@ -455,6 +455,22 @@ static bool release_removed(struct election *e)
 	return true;
 }
 
+/*
+ * A node that we lose sight of may lose its majority without our hearing of it. What we remember of its claims must not beat ours
+ * in the moment of its return; where it did keep the majority it says so again when it hears of our claim.
+ */
+static void doubt_majority(struct election *e, uint64_t origin)
+{
+	for (size_t i = 0; i < e->address_n; i++) {
+		struct address *address = &e->addresses[i];
+
+		for (size_t j = 0; j < address->rival_n; j++) {
+			if (address->rivals[j].origin == origin)
+				address->rivals[j].claim.majority = false;
+		}
+	}
+}
+
 static void see_majority(struct election *e)
 {
 	bool now = majority(e);
@@ -515,6 +531,8 @@ static void take_node(struct election *e, const struct election_event *event)
 		node->meta = *event->node.meta;
 	if (memcmp(&before, node, sizeof(before)) == 0)
 		return;
+	if (!node_live(node) && node_live(&before))
+		doubt_majority(e, node->instance);
 	/* It was away: it may have claimed what we hold, and neighbours may have learnt it. */
 	if (node_live(node) && !node_live(&before) && before.name[0] != '\0')
 		e->announce_at = 0;
