@@ -326,10 +326,15 @@ static void read_meta(const struct app *app, struct meta *meta)
 static void refresh_meta(struct app *app)
 {
 	struct node_event event = { .kind = NODE_EVENT_META, .now = clock_now() };
+	uint8_t former[META_LEN_MAX];
+	uint8_t next[META_LEN_MAX];
 	struct meta meta;
+	int former_len = meta_encode(&app->meta, former, sizeof(former));
+	int len;
 
 	read_meta(app, &meta);
-	if (memcmp(&meta, &app->meta, sizeof(meta)) == 0)
+	len = meta_encode(&meta, next, sizeof(next));
+	if (len == former_len && memcmp(former, next, (size_t)len) == 0)
 		return;
 	app->meta = meta;
 	event.meta = &meta;
@@ -489,15 +494,17 @@ static void warn_restart_keys(const struct config *now, const struct config *nex
 {
 	const char *bind = now->gossip.bind != NULL ? now->gossip.bind : "";
 	const char *next_bind = next->gossip.bind != NULL ? next->gossip.bind : "";
+	bool seeds_differ = now->gossip.seed_n != next->gossip.seed_n;
 
 	if (strcmp(now->node.name, next->node.name) != 0)
 		log_warning("reload key=node.name action=\"needs a restart; the old one stays\"");
 	if (strcmp(bind, next_bind) != 0 || now->gossip.port != next->gossip.port)
 		log_warning("reload key=gossip.bind action=\"needs a restart; the old one stays\"");
-	if (now->gossip.seed_n != next->gossip.seed_n ||
-	    memcmp(now->gossip.seeds, next->gossip.seeds, sizeof(now->gossip.seeds)) != 0)
+	for (size_t i = 0; i < SEED_MAX && !seeds_differ; i++)
+		seeds_differ = endpoint_compare(now->gossip.seeds[i], next->gossip.seeds[i]) != 0;
+	if (seeds_differ)
 		log_warning("reload key=gossip.join action=\"needs a restart; the old one stays\"");
-	if (memcmp(&now->gossip.timers, &next->gossip.timers, sizeof(now->gossip.timers)) != 0)
+	if (!gossip_timers_equal(&now->gossip.timers, &next->gossip.timers))
 		log_warning("reload key=gossip.timers action=\"needs a restart; the old ones stay\"");
 	if (strcmp(now->control.socket, next->control.socket) != 0)
 		log_warning("reload key=control.socket action=\"needs a restart; the old one stays\"");

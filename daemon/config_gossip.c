@@ -183,6 +183,9 @@ static const struct {
 	TIMER("syncInterval", sync_interval, 50, HOUR_MS),
 	TIMER("redialInterval", redial_interval, 10, HOUR_MS),
 	TIMER("joinTimeout", join_timeout, 50, 10 * 60 * 1000),
+	TIMER("beatInterval", beat_interval, 2, 60 * 1000),
+	TIMER("silence", silence, 5, 10 * 60 * 1000),
+	TIMER("verify", verify, 5, 10 * 60 * 1000),
 	TIMER("reapAfter", reap_after, 1000, 30 * 24 * (int64_t)HOUR_MS),
 };
 
@@ -196,6 +199,8 @@ static const struct {
 	{ "probeInterval", "suspicion", "a suspect must be probed again before it is declared dead" },
 	{ "gossipInterval", "suspicion", "a suspect must hear of it before it is declared dead" },
 	{ "probeTimeout", "joinTimeout", "a peer must have time to answer" },
+	{ "beatInterval", "silence", "a lost heartbeat must not look like silence: leave room for several" },
+	{ "beatInterval", "verify", "heartbeats must have a chance to end the verification" },
 	{ "suspicion", "reapAfter", "a dead member must be remembered until all know that it is dead" },
 	{ "syncInterval", "reapAfter", "a dead member must be remembered until all know that it is dead" },
 };

@@ -150,13 +150,25 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
 static void on_timer(uv_timer_t *timer);
 
+static unsigned int connection_n(const struct control *control)
+{
+	return MHD_get_daemon_info(control->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
 /* Let libmicrohttpd do what it can without waiting, and come back when it asks for it. */
 static void control_run(struct control *control)
 {
 	MHD_UNSIGNED_LONG_LONG timeout_ms;
+	unsigned int before = connection_n(control);
 
 	MHD_run(control->mhd);
-	if (MHD_get_timeout(control->mhd, &timeout_ms) == MHD_YES)
+	/*
+	 * With all slots taken it does not watch the listening socket, and begins to watch it again at the start of a run
+	 * only: where the last clients timed out in this one, nothing would ever wake it.
+	 */
+	if (connection_n(control) < before)
+		uv_timer_start(&control->timer, on_timer, 0, 0);
+	else if (MHD_get_timeout(control->mhd, &timeout_ms) == MHD_YES)
 		uv_timer_start(&control->timer, on_timer, timeout_ms, 0);
 	else
 		uv_timer_stop(&control->timer);

@@ -41,7 +41,8 @@ struct held {
 	struct ip ip; /* key */
 	uint32_t ifindex;
 	char iface[IFACE_NAME_MAX + 1];
-	bool confirmed;		 /* the kernel has acknowledged it once */
+	bool acknowledged;	 /* the kernel has accepted it */
+	bool confirmed;		 /* and has it in service: announced, and the node told */
 	struct instant renewed;	 /* when the last renewal was sent */
 	struct instant defended; /* when a stranger was last reported */
 	struct instant restore_window;
@@ -54,6 +55,7 @@ struct host {
 	struct netlink *netlink;     /* owned */
 	struct announcer *announcer; /* owned */
 	struct held *held;	     /* owned hash by ip */
+	size_t pending_n;	     /* acknowledged, but not confirmed */
 	int arp_fd;
 	int ndp_fd; /* -1 where IPv6 is off */
 	bool forwards_v6;
@@ -72,6 +74,7 @@ static struct held *find_held(const struct host *host, struct ip ip)
 
 static void forget(struct host *host, struct held *held)
 {
+	host->pending_n -= held->acknowledged && !held->confirmed;
 	announcer_stop(host->announcer, held->ip);
 	HASH_DEL(host->held, held);
 	free(held);
@@ -164,10 +167,35 @@ static void on_renew_timer(uv_timer_t *timer)
 		renew(host, held, now);
 }
 
+static void confirm(struct host *host, struct held *held, struct instant now)
+{
+	struct ip ip = held->ip;
+
+	host->pending_n--;
+	held->confirmed = true;
+	(void)announcer_start(host->announcer, ip, held->ifindex, now);
+	announce(host, now);
+	host->handler.claimed(host->handler.arg, ip);
+}
+
+/* The first address that the kernel acknowledged and has put into service since, or NULL. */
+static struct held *find_in_service(const struct host *host)
+{
+	for (struct held *held = host->held; held != NULL && host->pending_n > 0; held = held->hh.next) {
+		if (held->acknowledged && !held->confirmed &&
+		    netlink_table_has_address(netlink_table(host->netlink), held->ifindex, held->ip))
+			return held;
+	}
+	return NULL;
+}
+
 static void on_netlink_changed(void *arg)
 {
 	struct host *host = arg;
+	struct held *held;
 
+	while ((held = find_in_service(host)) != NULL)
+		confirm(host, held, clock_now());
 	host->handler.changed(host->handler.arg);
 }
 
@@ -203,7 +231,6 @@ static void on_netlink_added(void *arg, uint32_t index, struct ip ip, int error)
 {
 	struct host *host = arg;
 	struct held *held = find_held(host, ip);
-	struct instant now = clock_now();
 
 	if (held == NULL || held->ifindex != index)
 		return; /* released in the meantime */
@@ -217,12 +244,13 @@ static void on_netlink_added(void *arg, uint32_t index, struct ip ip, int error)
 			host->handler.claim_failed(host->handler.arg, ip, error);
 		return;
 	}
-	if (held->confirmed)
+	if (held->acknowledged)
 		return;
-	held->confirmed = true;
-	(void)announcer_start(host->announcer, ip, index, now);
-	announce(host, now);
-	host->handler.claimed(host->handler.arg, ip);
+	held->acknowledged = true;
+	host->pending_n++;
+	/* An IPv6 address gets its local route a moment after the acknowledgement; the event that follows tells when. */
+	if (ip.family == IP_V4 || netlink_table_has_address(netlink_table(host->netlink), index, ip))
+		confirm(host, held, clock_now());
 }
 
 static bool is_our_mac(const struct host *host, struct mac mac)

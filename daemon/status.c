@@ -101,7 +101,7 @@ static cJSON *get_status(void *arg)
 	add_traffic(status, app);
 	loop = cJSON_AddObjectToObject(status, "loop");
 	add_count(loop, "latenessMaxUs", (uint64_t)app->lateness_max.us);
-	cJSON_AddNumberToObject(status, "uptimeSeconds", (double)(instant_since(now, app->started).us / 1000000));
+	add_count(status, "uptimeSeconds", (uint64_t)(instant_since(now, app->started).us / 1000000));
 	cJSON_AddStringToObject(status, "configFile", app->config->path);
 	cJSON_AddNumberToObject(status, "pid", getpid());
 	return status;
@@ -228,7 +228,35 @@ static int refuse(int code, char *error, size_t cap, const char *subject, const 
 	return code;
 }
 
-/* Move every address of a service that this node holds to another node. */
+/* May every address of the service that this node holds move to the node? 200, or why not. */
+static int check_handover(const struct app *app, const char *service, const char *node, char *error, size_t error_cap)
+{
+	const struct election *election = node_election(app->node);
+	struct election_address address;
+	bool known = false;
+	bool held = false;
+
+	for (size_t i = 0; i < election_address_n(election); i++) {
+		election_address_at(election, i, &address);
+		if (strcmp(address.service, service) != 0)
+			continue;
+		known = true;
+		held = held || address.held;
+		if (address.held && !is_candidate(election, address.ip, node))
+			return refuse(409, error, error_cap, node,
+				      "is no candidate: not alive, draining, or without a matching interface or label");
+	}
+	if (!known)
+		return refuse(404, error, error_cap, service, "no such service");
+	if (!held)
+		return refuse(409, error, error_cap, service,
+			      "is not held by this node: ask its owner (mlbctl services)");
+	if (strcmp(node, app->config->node.name) == 0)
+		return refuse(409, error, error_cap, service, "is here already");
+	return 200;
+}
+
+/* Move every address of a service that this node holds to another node: all of them, or none. */
 static int handover(struct app *app, const cJSON *body, char *error, size_t error_cap)
 {
 	const struct election *election = node_election(app->node);
@@ -236,34 +264,20 @@ static int handover(struct app *app, const cJSON *body, char *error, size_t erro
 	const char *node = text_of(body, "node");
 	struct node_event event = { .kind = NODE_EVENT_HANDOVER, .now = clock_now() };
 	struct election_address address;
-	bool known = false;
-	bool held = false;
+	int code;
 
 	if (service == NULL || node == NULL)
 		return refuse(400, error, error_cap, "handover", "needs \"service\" and \"node\"");
-	for (size_t i = 0; i < election_address_n(election); i++) {
+	code = check_handover(app, service, node, error, error_cap);
+	for (size_t i = 0; i < election_address_n(election) && code == 200; i++) {
 		election_address_at(election, i, &address);
-		if (strcmp(address.service, service) != 0)
+		if (strcmp(address.service, service) != 0 || !address.held)
 			continue;
-		known = true;
-		if (!address.held)
-			continue;
-		held = true;
-		if (strcmp(node, app->config->node.name) == 0)
-			return refuse(409, error, error_cap, service, "is here already");
-		if (!is_candidate(election, address.ip, node))
-			return refuse(409, error, error_cap, node,
-				      "is no candidate: not alive, draining, or without a matching interface or label");
 		event.handover.ip = address.ip;
 		event.handover.node = node;
 		app_node_event(app, &event);
 	}
-	if (!known)
-		return refuse(404, error, error_cap, service, "no such service");
-	if (!held)
-		return refuse(409, error, error_cap, service,
-			      "is not held by this node: ask its owner (mlbctl services)");
-	return 200;
+	return code;
 }
 
 static int run_command(void *arg, const char *verb, const cJSON *body, char *error, size_t error_cap)

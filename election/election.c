@@ -41,6 +41,7 @@ void election_config_defaults(struct election_config *config)
 {
 	config->claim_backoff = span_ms(300);
 	config->handover_timeout = span_s(1);
+	config->handover_linger = span_ms(10);
 	config->failed_hold = span_s(5);
 	config->majority_stable = span_s(3);
 	config->node_max = MEMBER_DEFAULT;
@@ -83,6 +84,7 @@ static struct address *address_get(struct election *e, struct ip ip)
 	address->orphan_since = e->now;
 	address->handover_until = INSTANT_NEVER;
 	address->stop_until = INSTANT_NEVER;
+	address->linger_until = INSTANT_NEVER;
 	address->wake = INSTANT_NEVER;
 	return address;
 }
@@ -140,6 +142,7 @@ static void let_go(struct election *e, struct address *address, uint64_t to, enu
 	address->iface[0] = '\0';
 	address->handover_until = INSTANT_NEVER;
 	address->stop_until = INSTANT_NEVER;
+	address->linger_until = INSTANT_NEVER;
 	address->tried = 0;
 	e->held_n--;
 	address->unpublished = false;
@@ -306,15 +309,27 @@ static void follow_majority(struct election *e, struct address *address)
 		publish(e, address);
 }
 
+/* The successor serves. Packets that were sent before its announcement arrived still come to us for a moment. */
+static void look_handed_over(struct election *e, struct address *address, uint64_t owner)
+{
+	if (address->linger_until.us == INSTANT_NEVER.us)
+		address->linger_until = instant_add(e->now, e->config.handover_linger);
+	if (instant_reached(address->linger_until, e->now))
+		let_go(e, address, owner, ELECTION_REASON_HANDOVER);
+	else
+		wake_at(e, address, address->linger_until);
+}
+
 static void look_held(struct election *e, struct address *address)
 {
 	uint64_t owner;
 
 	follow_majority(e, address);
 	(void)holder(e, address, &owner);
-	if (owner != e->config.instance)
-		let_go(e, address, owner,
-		       address->own.state == CLAIM_HANDOVER ? ELECTION_REASON_HANDOVER : ELECTION_REASON_CONFLICT);
+	if (owner != e->config.instance && address->own.state == CLAIM_HANDOVER)
+		look_handed_over(e, address, owner);
+	else if (owner != e->config.instance)
+		let_go(e, address, owner, ELECTION_REASON_CONFLICT);
 	else if (!self_fit(e, address))
 		let_go(e, address, 0, ELECTION_REASON_INELIGIBLE);
 	else if (e->draining)
@@ -658,7 +673,17 @@ static void take_claimed(struct election *e, struct ip ip)
 	publish(e, address);
 }
 
-/* Our claims of the former instance are gone with it: say them again. */
+/* Our claims of the former instance are gone with it: say them again, as room allows. */
+static void publish_again(struct election *e)
+{
+	for (; e->publish_at < e->address_n && has_room(e); e->publish_at++) {
+		const struct address *address = &e->addresses[e->publish_at];
+
+		if (address->own.state != 0 && !address->unpublished)
+			publish(e, address);
+	}
+}
+
 static void take_instance(struct election *e, uint64_t instance)
 {
 	struct node *self = node_find(e, e->config.instance);
@@ -666,14 +691,11 @@ static void take_instance(struct election *e, uint64_t instance)
 	if (self != NULL)
 		self->instance = instance;
 	for (size_t i = 0; i < e->address_n; i++) {
-		struct address *address = &e->addresses[i];
-
-		if (address->owner == e->config.instance)
-			address->owner = instance;
-		if (address->own.state != 0 && has_room(e))
-			publish(e, address);
+		if (e->addresses[i].owner == e->config.instance)
+			e->addresses[i].owner = instance;
 	}
 	e->config.instance = instance;
+	e->publish_at = 0;
 }
 
 static void dispatch(struct election *e, const struct election_event *event)
@@ -729,12 +751,13 @@ void election_step(struct election *e, const struct election_event *event, struc
 	scan(e);
 	scan_due(e);
 	announce_all(e);
+	publish_again(e);
 	e->out = NULL;
 }
 
 struct instant election_deadline(const struct election *e)
 {
-	if (e->scan_at < e->list_n || e->announce_at < e->list_n || e->removed_pending)
+	if (e->scan_at < e->list_n || e->announce_at < e->list_n || e->publish_at < e->address_n || e->removed_pending)
 		return e->now;
 	return e->wake;
 }
@@ -753,6 +776,7 @@ struct election *election_new(const struct election_config *config, struct insta
 	e->wake = INSTANT_NEVER;
 	e->majority_since = INSTANT_NEVER;
 	e->announce_at = SIZE_MAX;
+	e->publish_at = SIZE_MAX;
 	for (e->by_ip_len = 16; e->by_ip_len < 2 * config->address_max; e->by_ip_len *= 2)
 		;
 	e->nodes = calloc(config->node_max, sizeof(*e->nodes));

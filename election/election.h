@@ -58,6 +58,7 @@ struct election_config {
 	uint64_t instance;
 	struct span claim_backoff;    /* the k-th candidate of an orphan waits k times this */
 	struct span handover_timeout; /* a stopping owner lets go after this even if nobody took over */
+	struct span handover_linger;  /* the former owner serves on for so long beside its successor */
 	struct span failed_hold;      /* a node whose kernel refused an address is no candidate for it for so long */
 	struct span
 		majority_stable; /* a claim made without a majority becomes one of a majority after so long with one */

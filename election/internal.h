@@ -43,6 +43,7 @@ struct address {
 	struct instant failed_until;
 	struct instant handover_until; /* the successor must have taken it by then; NEVER: none under way */
 	struct instant stop_until;     /* a stopping owner lets go by then; NEVER: not stopping */
+	struct instant linger_until;   /* a successor serves; we let go then; NEVER: not yet */
 	uint64_t tried;		       /* the successor that did not answer */
 	struct instant wake;	       /* next time to look at it */
 };
@@ -68,6 +69,7 @@ struct election {
 	size_t list_n;
 	size_t scan_at;	     /* list entries from here are to be looked at; list_n: none */
 	size_t announce_at;  /* list entries from here are to be announced again; at or beyond list_n: none */
+	size_t publish_at;   /* addresses from here are to be published again */
 	struct instant wake; /* earliest of the addresses' */
 };
 

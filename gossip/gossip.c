@@ -88,6 +88,17 @@ void gossip_timers_wan(struct gossip_timers *timers)
 	timers->verify = span_ms(500);
 }
 
+bool gossip_timers_equal(const struct gossip_timers *a, const struct gossip_timers *b)
+{
+	return a->probe_interval.us == b->probe_interval.us && a->probe_timeout.us == b->probe_timeout.us &&
+	       a->suspicion.us == b->suspicion.us && a->gossip_interval.us == b->gossip_interval.us &&
+	       a->sync_interval.us == b->sync_interval.us && a->redial_interval.us == b->redial_interval.us &&
+	       a->join_timeout.us == b->join_timeout.us && a->reap_after.us == b->reap_after.us &&
+	       a->beat_interval.us == b->beat_interval.us && a->silence.us == b->silence.us &&
+	       a->verify.us == b->verify.us && a->relay_n == b->relay_n && a->fanout == b->fanout &&
+	       a->retransmit_mult == b->retransmit_mult;
+}
+
 /* --- watchers ------------------------------------------------------------------------------------------------------- */
 
 /* The rings are computed anew at most once a heartbeat, however many members came or went. */

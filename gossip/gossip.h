@@ -42,6 +42,7 @@ struct gossip_timers {
 void gossip_timers_lan(struct gossip_timers *timers);
 void gossip_timers_fast(struct gossip_timers *timers);
 void gossip_timers_wan(struct gossip_timers *timers);
+bool gossip_timers_equal(const struct gossip_timers *a, const struct gossip_timers *b);
 
 struct gossip_config {
 	char name[NODE_NAME_MAX + 1];

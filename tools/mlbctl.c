@@ -177,29 +177,33 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-/* The command of the line, checked against its table row. 0, or the exit status. */
-static int command_take(int argc, char **argv, unsigned int given, struct invocation *invocation,
-			const struct command **ret)
+/* The command of the line, checked against its table row. NULL: a mistake of usage, which has been said. */
+static const struct command *command_take(int argc, char **argv, unsigned int given, struct invocation *invocation)
 {
 	const struct command *command;
 
 	if (optind >= argc) {
 		help_print(stderr);
-		return EXIT_USAGE;
+		return NULL;
 	}
 	command = command_find(argv[optind]);
-	if (!command)
-		return usage_error("%s: no such command", argv[optind]);
-	if (argc - optind - 1 != command->operand_n)
-		return usage_error("%s: takes %d operands", command->name, command->operand_n);
-	if ((given & ~command->options) != 0)
-		return usage_error("%s does not take this option", command->name);
+	if (!command) {
+		usage_error("%s: no such command", argv[optind]);
+		return NULL;
+	}
+	if (argc - optind - 1 != command->operand_n) {
+		usage_error("%s: takes %d operands", command->name, command->operand_n);
+		return NULL;
+	}
+	if ((given & ~command->options) != 0) {
+		usage_error("%s: does not take this option", command->name);
+		return NULL;
+	}
 	invocation->operands = &argv[optind + 1];
 	invocation->url_path = command->url_path;
 	invocation->render = command->render;
 	invocation->words = command->words;
-	*ret = command;
-	return 0;
+	return command;
 }
 
 static int command_do(const struct command *command, struct invocation *invocation)
@@ -233,7 +237,7 @@ int main(int argc, char **argv)
 {
 	const char *socket = getenv("MLB_SOCKET");
 	struct invocation invocation = { .socket = socket && socket[0] != '\0' ? socket : SOCKET_DEFAULT };
-	const struct command *command = NULL;
+	const struct command *command;
 	unsigned int given = 0;
 	int option, status;
 
@@ -246,9 +250,9 @@ int main(int argc, char **argv)
 		if (status != 0)
 			return status;
 	}
-	status = command_take(argc, argv, given, &invocation, &command);
-	if (status != 0)
-		return status;
+	command = command_take(argc, argv, given, &invocation);
+	if (!command)
+		return EXIT_USAGE;
 	if (strlen(invocation.socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return usage_error("%s: too long for the path of a socket", invocation.socket);
 	if (!command->run) {

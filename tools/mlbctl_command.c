@@ -220,8 +220,10 @@ static int drain_state(const cJSON *status, int *held)
 	const cJSON *number = cJSON_GetObjectItemCaseSensitive(addresses, "held");
 	const char *state = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(status, "state"));
 
-	if (!state || strcmp(state, "draining") != 0 || !cJSON_IsNumber(number))
+	if (!state || strcmp(state, "ready") == 0 || !cJSON_IsNumber(number))
 		return -1;
+	if (strcmp(state, "draining") != 0)
+		return 0; /* "starting": it drains when it has joined */
 	*held = number->valueint;
 	return *held == 0;
 }

@@ -150,6 +150,15 @@ static bool somebody_can(const struct world *world, size_t address)
 	return false;
 }
 
+bool check_may_change(const struct world *world, size_t address)
+{
+	for (size_t i = 0; i < world->node_n; i++) {
+		if (eligible(world, i, address) == ELIGIBLE_MAYBE)
+			return true;
+	}
+	return false;
+}
+
 /* An address has just lost its last server. Only a fault may do that; a planned move must not. */
 static void check_gap(struct world *world, size_t address)
 {
@@ -365,18 +374,33 @@ void check_complain(struct world *world, const char *format, ...)
 	world_fail(world, "%s", text);
 }
 
-void check_before_fault(struct world *world)
+static bool any_cut(const struct world *world)
+{
+	for (size_t i = 0; i < world->node_n * world->node_n; i++) {
+		if (world->network.links[i].cuts != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool takes_away(enum fault_kind kind)
+{
+	return kind == FAULT_CRASH || kind == FAULT_KILL || kind == FAULT_PAUSE || kind == FAULT_LINK_DOWN ||
+	       kind == FAULT_LOSE;
+}
+
+void check_before_fault(struct world *world, const struct fault *fault)
 {
 	struct checks *checks = world->checks;
 
 	if (!world->options.checked)
 		return;
 	checks->trying = true;
-	checks->tried_bad = is_unstable(world);
+	checks->tried_bad = any_cut(world) || is_unstable(world);
 	if (!checks->tried_bad)
 		audit_all(world);
 	checks->trying = false;
-	checks->lone = !checks->tried_bad;
+	checks->lone = !checks->tried_bad && takes_away(fault->kind);
 }
 
 /* After a lone fault in a quiet cluster, somebody must take over fast. */

@@ -54,7 +54,7 @@ struct checks {
 	bool *serving;		    /* owned; node * SIM_ADDRESS_MAX + address */
 	size_t served_n[SIM_ADDRESS_MAX];
 	int64_t unserved_us[SIM_ADDRESS_MAX]; /* since when nobody serves it */
-	bool lone;			      /* all was quiet when the last change came */
+	bool lone;			      /* the last change took one node away, and all was quiet before */
 	bool trying;			      /* look without failing the run */
 	bool tried_bad;
 	int64_t *path_us; /* owned; a * node_n + b: since when both run and hear each other; INT64_MAX: they do not */
@@ -77,7 +77,7 @@ void check_path(struct world *world, size_t node);
 void check_started(struct world *world, size_t node);
 void check_refused(struct world *world, size_t node, size_t address);
 /* A fault is about to happen. */
-void check_before_fault(struct world *world);
+void check_before_fault(struct world *world, const struct fault *fault);
 /* A quiet cluster is not as it should be. */
 void check_complain(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Has a pair of owners lasted too long? Called after each event. */
@@ -91,6 +91,8 @@ void check_end(struct world *world);
 /* Shared by the two files. */
 bool check_recent(const struct world *world, size_t node, enum cause cause);
 bool check_recent_anywhere(const struct world *world, enum cause cause);
+/* Is a node's right to this address in doubt now: refused lately, or not yet joined? */
+bool check_may_change(const struct world *world, size_t address);
 /* What a node knows must agree with what it has said. */
 void check_knowledge(struct world *world, size_t node);
 /* Everybody in the mask sees everybody in it alive, nobody else, and the same owners; for audits of a quiet cluster. */

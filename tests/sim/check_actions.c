@@ -245,7 +245,8 @@ static void view_members(struct world *world, size_t node, const bool *component
 		bool runs = component[i] && world_runs(world, i);
 		bool found = find_member(world, node, n->name, &member);
 		/* where packets are lost a suspicion may be on its way to be refuted */
-		bool alive = found && (member.state == GOSSIP_ALIVE || (lossy && member.state == GOSSIP_SUSPECT));
+		bool live = found && (member.state == GOSSIP_ALIVE || member.state == GOSSIP_SUSPECT);
+		bool alive = live && (member.state == GOSSIP_ALIVE || lossy);
 
 		if (runs && !alive)
 			check_complain(world, "quiet: %s sees %s %s, which runs", world->nodes[node].name, n->name,
@@ -253,7 +254,7 @@ static void view_members(struct world *world, size_t node, const bool *component
 		if (runs && alive && member.instance != gossip_instance(node_gossip(n->core)))
 			check_complain(world, "quiet: %s knows another instance of %s", world->nodes[node].name,
 				       n->name);
-		if (!runs && alive)
+		if (!runs && live)
 			check_complain(world, "quiet: %s sees %s %s, which is away", world->nodes[node].name, n->name,
 				       gossip_state_name(member.state));
 	}
@@ -269,7 +270,8 @@ void check_view(struct world *world, size_t node, const bool *component)
 		const char *owner = "";
 		const char *server = "";
 
-		if (!election_address_find(election, world->addresses[a].ip, &known))
+		/* one that may try again at any moment may be about to */
+		if (!election_address_find(election, world->addresses[a].ip, &known) || check_may_change(world, a))
 			continue;
 		if (known.owner != NULL)
 			owner = known.owner;

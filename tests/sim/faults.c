@@ -171,7 +171,7 @@ void fault_apply(struct world *world, const struct fault *fault)
 	world_say(world, true, "fault %s a=%d b=%d arg=%lld", fault_kind_name(fault->kind), fault->a + 1, fault->b + 1,
 		  (long long)fault->arg);
 	count(world, fault);
-	check_before_fault(world);
+	check_before_fault(world, fault);
 	world->last_change_us = world->now_us;
 	switch (fault->kind) {
 	case FAULT_LOSS:

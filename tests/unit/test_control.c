@@ -20,9 +20,10 @@
 #include "base/limits.h"
 
 /* A loop that does not answer within this is stuck. */
-#define PATIENCE_MS 3000
+#define PATIENCE_MS 10000
 
-#define IDLE_S 1
+/* Long enough for what a test does before it looks, on a slow machine too. */
+#define IDLE_S 2
 
 static uv_loop_t loop;
 static struct control *control;
@@ -349,10 +350,9 @@ START_TEST(connection_limit)
 	int clients[CONTROL_CONNECTION_MAX], further;
 	char byte, *text;
 
-	for (size_t i = 0; i < CONTROL_CONNECTION_MAX; i++) {
+	for (size_t i = 0; i < CONTROL_CONNECTION_MAX; i++)
 		clients[i] = client_open();
-		loop_turn(0);
-	}
+	loop_turn(50);
 	further = client_open();
 	client_send(further, request, strlen(request));
 	loop_turn(50);
@@ -365,6 +365,27 @@ START_TEST(connection_limit)
 	free(text);
 	close(further);
 	for (size_t i = 1; i < CONTROL_CONNECTION_MAX; i++)
+		close(clients[i]);
+}
+END_TEST
+
+/* The same where all of them time out at once, so that no timer and no client is left to wake the server. */
+START_TEST(connection_limit_idle)
+{
+	static const char request[] = "GET /v1/status HTTP/1.1\r\n" CLOSE "\r\n";
+	int clients[CONTROL_CONNECTION_MAX], further;
+	char *text;
+
+	for (size_t i = 0; i < CONTROL_CONNECTION_MAX; i++)
+		clients[i] = client_open();
+	loop_turn(50);
+	further = client_open();
+	client_send(further, request, strlen(request));
+	text = client_read(further, "{\"name\":\"n1\"}\n");
+	ck_assert_msg(text && strstr(text, "200 OK"), "never served");
+	free(text);
+	close(further);
+	for (size_t i = 0; i < CONTROL_CONNECTION_MAX; i++)
 		close(clients[i]);
 }
 END_TEST
@@ -531,7 +552,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(server, server_setup, folder_teardown);
-	tcase_set_timeout(server, 20);
+	tcase_set_timeout(server, 60);
 	tcase_add_loop_test(server, answers, 0, (int)(sizeof(exchanges) / sizeof(exchanges[0])));
 	tcase_add_test(server, dribbled);
 	tcase_add_test(server, kept_alive);
@@ -539,6 +560,7 @@ int main(void)
 	tcase_add_test(server, body_endless);
 	tcase_add_test(server, idle_dropped);
 	tcase_add_test(server, connection_limit);
+	tcase_add_test(server, connection_limit_idle);
 	tcase_add_test(server, slow_reader);
 	tcase_add_test(server, closed_amid_requests);
 	suite_add_tcase(suite, server);

@@ -190,7 +190,7 @@ START_TEST(spread)
 		node_up(i);
 	configure(services, SPREAD_N);
 	for (size_t i = 0; i < SPREAD_N; i++) {
-		ck_assert_uint_eq(election_candidates(e, ips[i], &best, 1), 5);
+		MUST(election_candidates(e, ips[i], &best, 1) == 5);
 		strcpy(first[i], best);
 		n[best[1] - '0']++;
 	}
@@ -198,9 +198,8 @@ START_TEST(spread)
 		ck_assert_msg(n[i] > 150 && n[i] < 250, "n%zu has %zu", i, n[i]);
 	node_dead(5);
 	for (size_t i = 0; i < SPREAD_N; i++) {
-		ck_assert_uint_eq(election_candidates(e, ips[i], &best, 1), 4);
-		if (strcmp(first[i], "n5") != 0)
-			ck_assert_str_eq(first[i], best);
+		MUST(election_candidates(e, ips[i], &best, 1) == 4);
+		MUST(strcmp(first[i], "n5") == 0 || strcmp(first[i], best) == 0);
 	}
 }
 END_TEST

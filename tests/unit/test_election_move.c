@@ -135,7 +135,7 @@ static void cluster_teardown(void)
 	e = NULL;
 }
 
-/* Offer, claim, let go: in this order, and never nobody. */
+/* Offer, claim, let go, announce again: in this order, and never nobody. */
 START_TEST(drain_two)
 {
 	cluster(2, 2);
@@ -148,7 +148,7 @@ START_TEST(drain_two)
 	ck_assert_str_eq(see(web_ip[0]).state, "handover");
 	note(1);
 	deliver(true);
-	ck_assert_str_eq(trace, "1P 1P 2C 2P 2C 2P 1R 1W 1R 1W 1D ");
+	ck_assert_str_eq(trace, "1P 1P 2C 2P 2C 2P 1R 1W 1R 1W 1D 2A 2A ");
 	for (size_t i = 1; i <= 2; i++) {
 		on(i);
 		ck_assert_uint_eq(see(web_ip[0]).owner_instance, instance_of(2));
@@ -166,7 +166,7 @@ START_TEST(drain_three)
 	plain(ELECTION_EVENT_DRAIN);
 	note(1);
 	deliver(true);
-	ck_assert_str_eq(trace, "1P 3C 3P 1R 1W 1D ");
+	ck_assert_str_eq(trace, "1P 3C 3P 1R 1W 1D 3A ");
 	on(2);
 	ck_assert_uint_eq(see(web_ip[0]).owner_instance, instance_of(3));
 }
@@ -187,7 +187,7 @@ START_TEST(drain_dead_successor)
 	ck_assert_uint_eq(the(ELECTION_ACTION_PUBLISH)->publish.successor, instance_of(2));
 	note(1);
 	deliver(true);
-	ck_assert_str_eq(trace, "1P 1P 2C 2P 1R 1W 1D ");
+	ck_assert_str_eq(trace, "1P 1P 2C 2P 1R 1W 1D 2A ");
 }
 END_TEST
 
@@ -240,7 +240,7 @@ START_TEST(handover_command)
 	ck_assert_str_eq(letters(), "P");
 	note(1);
 	deliver(true);
-	ck_assert_str_eq(trace, "1P 2C 2P 1R 1W ");
+	ck_assert_str_eq(trace, "1P 2C 2P 1R 1W 2A ");
 	on(3);
 	ck_assert_uint_eq(see(web_ip[0]).owner_instance, instance_of(2));
 	on(1); /* and it does not come back by itself */

@@ -63,11 +63,11 @@ START_TEST(many_orphans)
 	for (size_t steps = 0;; steps++) {
 		ck_assert_uint_lt(steps, 200);
 		for (size_t i = 0; i < out.action_n; i += 3, next++) {
-			ck_assert_uint_le(i + 3, out.action_n);
-			ck_assert_int_eq(out.actions[i].kind, ELECTION_ACTION_CLAIM);
-			ck_assert_int_eq(out.actions[i + 1].kind, ELECTION_ACTION_PUBLISH);
-			ck_assert(ip_equal(out.actions[i].ip, many_ip[next]));
-			ck_assert(ip_equal(out.actions[i + 1].ip, many_ip[next]));
+			MUST(i + 3 <= out.action_n);
+			MUST(out.actions[i].kind == ELECTION_ACTION_CLAIM);
+			MUST(out.actions[i + 1].kind == ELECTION_ACTION_PUBLISH);
+			MUST(ip_equal(out.actions[i].ip, many_ip[next]));
+			MUST(ip_equal(out.actions[i + 1].ip, many_ip[next]));
 		}
 		if (election_deadline(e).us > now_us)
 			break;
@@ -281,19 +281,19 @@ static void obey(void)
 
 		if (out.actions[i].kind == ELECTION_ACTION_DRAINED)
 			continue;
-		ck_assert_uint_lt(address, 8);
+		MUST(address < 8);
 		if (out.actions[i].kind == ELECTION_ACTION_CLAIM) {
-			ck_assert(!shell_holds[address]);
+			MUST(!shell_holds[address]);
 			shell_holds[address] = true;
 		} else if (out.actions[i].kind == ELECTION_ACTION_RELEASE) {
-			ck_assert(shell_holds[address]);
+			MUST(shell_holds[address]);
 			shell_holds[address] = false;
 		} else if (out.actions[i].kind == ELECTION_ACTION_ANNOUNCE) {
-			ck_assert(shell_holds[address]);
+			MUST(shell_holds[address]);
 		}
 	}
 	for (size_t i = 0; i < 8; i++)
-		ck_assert_int_eq(see(many_ip[i]).held, shell_holds[i]);
+		MUST(see(many_ip[i]).held == shell_holds[i]);
 }
 
 static uint64_t random_run(uint64_t seed)

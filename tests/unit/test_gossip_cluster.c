@@ -469,7 +469,7 @@ START_TEST(long_partition_heals)
 }
 END_TEST
 
-/* One link that is cut in one direction or both is no death: others hear the member (data of the Rapid paper, section 2). */
+/* One link that is cut in one direction or both is no death: others hear the member. */
 START_TEST(cut_link)
 {
 	settled_cluster(5, 1);
