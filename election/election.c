@@ -148,6 +148,9 @@ static void let_go(struct election *e, struct address *address, uint64_t to, enu
 	address->unpublished = false;
 	publish(e, address);
 	set_owner(e, address, to, reason);
+	if (to == 0)
+		wake_at(e, address,
+			e->now); /* another may claim it already, or another interface of ours may carry it */
 }
 
 static void take(struct election *e, struct address *address, enum election_reason reason)
@@ -172,6 +175,28 @@ static void take(struct election *e, struct address *address, enum election_reas
 
 /* --- reading the claims --------------------------------------------------------------------------------------------- */
 
+static const struct rival *rival_of(const struct address *address, uint64_t origin)
+{
+	for (size_t i = 0; i < address->rival_n; i++) {
+		if (address->rivals[i].origin == origin)
+			return &address->rivals[i];
+	}
+	return NULL;
+}
+
+/* Has the successor that this claim names taken over? Then it counts no more, however strong it is. */
+static bool superseded(const struct election *e, const struct address *address, const struct claim *claim)
+{
+	const struct rival *successor;
+
+	if (claim->state != CLAIM_HANDOVER)
+		return false;
+	if (claim->successor == e->config.instance)
+		return address->own.state == CLAIM_HELD && address->own.epoch > claim->epoch;
+	successor = rival_of(address, claim->successor);
+	return successor != NULL && successor->claim.epoch > claim->epoch;
+}
+
 /* The best claim of a living node, ours included; *owner 0 and NULL: none. */
 static const struct claim *holder(const struct election *e, const struct address *address, uint64_t *owner)
 {
@@ -179,7 +204,7 @@ static const struct claim *holder(const struct election *e, const struct address
 	const char *best_name = NULL;
 
 	*owner = 0;
-	if (address->own.state != 0) {
+	if (address->own.state != 0 && !superseded(e, address, &address->own)) {
 		best = &address->own;
 		best_name = e->config.self;
 		*owner = e->config.instance;
@@ -188,7 +213,7 @@ static const struct claim *holder(const struct election *e, const struct address
 		const struct rival *rival = &address->rivals[i];
 		const struct node *node = node_find(e, rival->origin);
 
-		if (node == NULL || !node_live(node))
+		if (node == NULL || !node_live(node) || superseded(e, address, &rival->claim))
 			continue;
 		if (best == NULL || claim_beats(address->ip, &rival->claim, node->name, best, best_name)) {
 			best = &rival->claim;
@@ -197,15 +222,6 @@ static const struct claim *holder(const struct election *e, const struct address
 		}
 	}
 	return best;
-}
-
-static const struct rival *rival_of(const struct address *address, uint64_t origin)
-{
-	for (size_t i = 0; i < address->rival_n; i++) {
-		if (address->rivals[i].origin == origin)
-			return &address->rivals[i];
-	}
-	return NULL;
 }
 
 /* Why has the owner that we knew stopped being it? */
@@ -256,6 +272,8 @@ static void look_stopping(struct election *e, struct address *address)
 	if (address->own.successor != 0)
 		address->tried = address->own.successor;
 	next = best_candidate(e, address, e->config.instance, address->tried);
+	if (next == NULL)
+		next = best_candidate(e, address, e->config.instance, 0); /* the only one: it has all of the time */
 	if (next == NULL || instant_reached(address->stop_until, e->now))
 		let_go(e, address, 0, ELECTION_REASON_STOPPED);
 	else
@@ -282,9 +300,8 @@ static bool self_fit(const struct election *e, const struct address *address)
 {
 	const struct node *self = node_find(e, e->config.instance);
 	const struct election_service *service = address->service;
-	const struct segment *segment = self != NULL ? usable_segment(self, address) : NULL;
 
-	return self != NULL && self->meta.ready && segment != NULL && strcmp(segment->iface, address->iface) == 0 &&
+	return self != NULL && self->meta.ready && usable_on(self, address, address->iface) &&
 	       label_selectors_match(service->selectors, service->selector_n, &self->meta.labels);
 }
 
@@ -322,10 +339,18 @@ static void look_handed_over(struct election *e, struct address *address, uint64
 
 static void look_held(struct election *e, struct address *address)
 {
+	const struct claim *claim;
 	uint64_t owner;
 
 	follow_majority(e, address);
-	(void)holder(e, address, &owner);
+	claim = holder(e, address, &owner);
+	if (owner != e->config.instance && claim->state == CLAIM_HANDOVER && claim->successor == e->config.instance &&
+	    self_fit(e, address) && !e->draining) {
+		/* a rival that gives it to us, who hold it already: go on, above its claim */
+		address->own.epoch = ++address->epoch_max;
+		publish(e, address);
+		owner = e->config.instance;
+	}
 	if (owner != e->config.instance && address->own.state == CLAIM_HANDOVER)
 		look_handed_over(e, address, owner);
 	else if (owner != e->config.instance)
@@ -403,10 +428,15 @@ static void scan(struct election *e)
 {
 	while (e->scan_at < e->list_n && has_room(e))
 		look(e, &e->addresses[e->list[e->scan_at++]]);
-	if (e->draining && e->held_n == 0 && !e->drained_said && e->scan_at == e->list_n && has_room(e)) {
-		e->drained_said = true;
-		e->out->actions[e->out->action_n++] = (struct election_action){ .kind = ELECTION_ACTION_DRAINED };
-	}
+}
+
+/* Nothing is left to hand over: say so once for each time that we were asked to. */
+static void say_drained(struct election *e)
+{
+	if (!e->draining || e->drained_said || e->held_n > 0 || e->scan_at < e->list_n || !has_room(e))
+		return;
+	e->drained_said = true;
+	e->out->actions[e->out->action_n++] = (struct election_action){ .kind = ELECTION_ACTION_DRAINED };
 }
 
 /* Those whose time has come. */
@@ -432,6 +462,7 @@ static void scan_due(struct election *e)
 static void drop_services(struct election *e)
 {
 	for (size_t i = 0; i < e->list_n; i++) {
+		e->addresses[e->list[i]].was_configured = true;
 		e->addresses[e->list[i]].configured = false;
 		e->addresses[e->list[i]].service = NULL;
 	}
@@ -440,6 +471,8 @@ static void drop_services(struct election *e)
 
 static void take_services(struct election *e, const struct election_service *services, size_t n)
 {
+	for (size_t i = 0; i < e->address_n; i++)
+		e->addresses[i].was_configured = false;
 	drop_services(e);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < services[i].address_n; j++) {
@@ -447,6 +480,9 @@ static void take_services(struct election *e, const struct election_service *ser
 
 			if (address == NULL || address->configured)
 				continue; /* the configuration was checked against both */
+			if (!address->was_configured)
+				address->orphan_since =
+					e->now; /* whatever it was before, it is ours to watch from now on */
 			address->configured = true;
 			address->service = &services[i];
 			e->list[e->list_n++] = (uint32_t)(address - e->addresses);
@@ -579,22 +615,38 @@ static void take_node_gone(struct election *e, uint64_t instance)
 	look_at_all(e);
 }
 
-/* Make room by the claim of a node that is gone; NULL: all are of living ones. */
-static struct rival *rival_slot(const struct election *e, struct address *address)
+static const char *name_of(const struct election *e, uint64_t instance)
 {
+	const struct node *node = node_find(e, instance);
+
+	return node != NULL ? node->name : "";
+}
+
+/* Where a claim goes: a free place, that of a node that is gone, or that of the weakest claim if this one is stronger. */
+static struct rival *rival_slot(const struct election *e, struct address *address, const struct rival *claim)
+{
+	struct rival *weakest = &address->rivals[0];
+
 	if (address->rival_n < RIVAL_MAX)
 		return &address->rivals[address->rival_n++];
 	for (size_t i = 0; i < address->rival_n; i++) {
-		const struct node *node = node_find(e, address->rivals[i].origin);
+		struct rival *rival = &address->rivals[i];
+		const struct node *node = node_find(e, rival->origin);
 
 		if (node == NULL || !node_live(node))
-			return &address->rivals[i];
+			return rival;
+		if (claim_beats(address->ip, &weakest->claim, name_of(e, weakest->origin), &rival->claim, node->name))
+			weakest = rival;
 	}
+	if (claim_beats(address->ip, &claim->claim, name_of(e, claim->origin), &weakest->claim,
+			name_of(e, weakest->origin)))
+		return weakest;
 	return NULL;
 }
 
 static void take_claim(struct election *e, const struct election_event *event)
 {
+	const struct rival claim = { event->claim.origin, event->claim.claim };
 	struct address *address;
 	struct rival *slot;
 	uint64_t owner;
@@ -607,8 +659,8 @@ static void take_claim(struct election *e, const struct election_event *event)
 	if (event->claim.claim.epoch > address->epoch_max)
 		address->epoch_max = event->claim.claim.epoch;
 	drop_rival(address, event->claim.origin);
-	if (event->claim.claim.state != 0 && (slot = rival_slot(e, address)) != NULL)
-		*slot = (struct rival){ event->claim.origin, event->claim.claim };
+	if (event->claim.claim.state != 0 && (slot = rival_slot(e, address, &claim)) != NULL)
+		*slot = claim;
 	if (address->own.state != 0 && event->claim.claim.state != CLAIM_HANDOVER && address->configured) {
 		/* Two of us, or there were, and we stay: neighbours may have learnt the other one, and it may not know of us. */
 		(void)holder(e, address, &owner);
@@ -660,7 +712,7 @@ static void take_failure(struct election *e, struct ip ip)
 		return;
 	address->failed_until = instant_add(e->now, e->config.failed_hold);
 	let_go(e, address, 0, ELECTION_REASON_FAILED);
-	wake_at(e, address, address->failed_until);
+	look(e, address);
 }
 
 static void take_claimed(struct election *e, struct ip ip)
@@ -752,6 +804,7 @@ void election_step(struct election *e, const struct election_event *event, struc
 	scan_due(e);
 	announce_all(e);
 	publish_again(e);
+	say_drained(e);
 	e->out = NULL;
 }
 

@@ -27,6 +27,7 @@ struct rival {
 struct address {
 	bool used;
 	bool configured;
+	bool was_configured; /* before the reload that is being taken */
 	struct ip ip;
 	const struct election_service *service; /* borrowed; NULL while not configured */
 	size_t rival_n;
@@ -81,6 +82,8 @@ bool node_live(const struct node *node);
 bool majority(const struct election *e);
 /* Which segment of the node could carry the address for its service; NULL: none. */
 const struct segment *usable_segment(const struct node *node, const struct address *address);
+/* Can it still carry the address on that interface? */
+bool usable_on(const struct node *node, const struct address *address, const char *iface);
 bool is_candidate(const struct node *node, const struct address *address);
 /* Place in the order of candidates: higher is better; total. */
 bool ranks_before(const struct address *address, const struct node *a, const struct node *b);

@@ -53,23 +53,39 @@ static bool named(const struct election_service *service, const char *iface)
  * Interfaces that the service names may carry the address whatever their subnets; without names the subnet must hold it.
  * Among several: one whose subnet holds it, the longest prefix first; segments come ordered by name.
  */
+static int segment_fit(const struct segment *segment, const struct address *address)
+{
+	int fit = subnet_contains(segment->subnet, address->ip) ? 1 + segment->subnet.prefix_len : 0;
+
+	if (address->service->interface_n > 0 ? !named(address->service, segment->iface) : fit == 0)
+		return -1;
+	return fit;
+}
+
 const struct segment *usable_segment(const struct node *node, const struct address *address)
 {
 	const struct segment *best = NULL;
 	int best_fit = -1;
 
 	for (size_t i = 0; i < node->meta.segment_n; i++) {
-		const struct segment *segment = &node->meta.segments[i];
-		int fit = subnet_contains(segment->subnet, address->ip) ? 1 + segment->subnet.prefix_len : 0;
+		int fit = segment_fit(&node->meta.segments[i], address);
 
-		if (address->service->interface_n > 0 ? !named(address->service, segment->iface) : fit == 0)
-			continue;
 		if (fit > best_fit) {
-			best = segment;
+			best = &node->meta.segments[i];
 			best_fit = fit;
 		}
 	}
 	return best;
+}
+
+bool usable_on(const struct node *node, const struct address *address, const char *iface)
+{
+	for (size_t i = 0; i < node->meta.segment_n; i++) {
+		if (strcmp(node->meta.segments[i].iface, iface) == 0 &&
+		    segment_fit(&node->meta.segments[i], address) >= 0)
+			return true;
+	}
+	return false;
 }
 
 bool is_candidate(const struct node *node, const struct address *address)

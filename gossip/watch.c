@@ -27,7 +27,7 @@
 #include "base/rng.h"
 
 /* A new edge is not judged for so many T_s. */
-#define WATCH_GRACE 4
+#define WATCH_GRACE 2
 
 /* A vote counts for so long; its voter repeats it every `probe` while it stands. */
 #define WATCH_VOTE_MS 500

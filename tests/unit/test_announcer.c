@@ -195,6 +195,26 @@ START_TEST(many)
 }
 END_TEST
 
+/* Addresses whose hashes collide stay findable when others of the run go: starting them again adds none. */
+START_TEST(churn)
+{
+	for (size_t i = 0; i < MANY_N; i++)
+		start(i, 1, START_US);
+	for (size_t i = 0; i < MANY_N; i += 3)
+		announcer_stop(a, ip_at(i));
+	ck_assert_uint_eq(announcer_n(a), MANY_N * 2 / 3);
+	for (size_t i = 0; i < MANY_N; i++) {
+		if (i % 3 != 0)
+			start(i, 2, START_US + 1);
+	}
+	ck_assert_uint_eq(announcer_n(a), MANY_N * 2 / 3);
+	ck_assert_uint_eq(due_n(START_US + 1), MANY_N * 2 / 3);
+	for (size_t i = 0; i < MANY_N; i++)
+		announcer_stop(a, ip_at(i));
+	ck_assert_uint_eq(announcer_n(a), 0);
+}
+END_TEST
+
 #define MODEL_N 40
 
 /* The same without heap and hash: an array that is searched. */
@@ -301,6 +321,7 @@ static Suite *announcer_suite(void)
 	tcase_add_test(tc, restart_link);
 	tcase_add_test(tc, full);
 	tcase_add_test(tc, many);
+	tcase_add_test(tc, churn);
 	tcase_add_loop_test(tc, against_model, 0, 8);
 	suite_add_tcase(s, tc);
 	return s;

@@ -440,6 +440,51 @@ START_TEST(claims_of_the_dead)
 }
 END_TEST
 
+/*
+ * An owner out of sight may have lost its majority: what we remember of it does not beat us when it returns. Only when it says
+ * again that it has one. That it is back is reason enough to announce.
+ */
+START_TEST(owner_out_of_sight)
+{
+	node_up(1);
+	node_up(2);
+	configure_web(1);
+	heard(instance_of(2), web_ip[0], held(1, true));
+	plain(ELECTION_EVENT_START);
+	node_dead(2);
+	ck_assert_uint_eq(the(ELECTION_ACTION_PUBLISH)->publish.epoch, 2);
+	ck_assert(!the(ELECTION_ACTION_PUBLISH)->publish.majority);
+	node_up(2);
+	ck_assert_str_eq(letters(), "A");
+	ck_assert(see(web_ip[0]).held);
+	heard(instance_of(2), web_ip[0], held(1, true));
+	ck_assert_str_eq(letters(), "RWO");
+	assert_owner(instance_of(1), instance_of(2), ELECTION_REASON_CONFLICT);
+}
+END_TEST
+
+/* Our claim loses its majority bit at once, and gains it back after 3 s of peace, to the microsecond. */
+START_TEST(majority_follows)
+{
+	own_web(3);
+	node_dead(2);
+	ck_assert_uint_eq(out.action_n, 0);
+	node_dead(3);
+	ck_assert_str_eq(letters(), "P");
+	ck_assert(!the(ELECTION_ACTION_PUBLISH)->publish.majority);
+	ck_assert_uint_eq(the(ELECTION_ACTION_PUBLISH)->publish.epoch, 1);
+	node_up(3);
+	ck_assert_uint_eq(count(ELECTION_ACTION_PUBLISH), 0);
+	ck_assert_int_eq(election_deadline(e).us, now_us + 3000000);
+	tick_at(election_deadline(e).us - 1);
+	ck_assert_uint_eq(out.action_n, 0);
+	tick_at(election_deadline(e).us);
+	ck_assert_str_eq(letters(), "P");
+	ck_assert(the(ELECTION_ACTION_PUBLISH)->publish.majority);
+	ck_assert_int_eq(election_deadline(e).us, INSTANT_NEVER.us);
+}
+END_TEST
+
 START_TEST(own_echo)
 {
 	own_web(2);
@@ -535,6 +580,8 @@ static Suite *election_suite(void)
 	tcase_add_loop_test(claims, majority_bit, 0, (int)ARRAY_LEN(majorities));
 	tcase_add_loop_test(claims, conflict, 0, (int)ARRAY_LEN(conflicts));
 	tcase_add_test(claims, claims_of_the_dead);
+	tcase_add_test(claims, owner_out_of_sight);
+	tcase_add_test(claims, majority_follows);
 	tcase_add_test(claims, own_echo);
 	tcase_add_test(claims, owner_leaves);
 	tcase_add_loop_test(claims, ineligible_lets_go, 0, 3);

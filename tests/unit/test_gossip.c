@@ -428,6 +428,20 @@ START_TEST(unknown_sender)
 }
 END_TEST
 
+/* Sealed to anyone, a JOIN could be replayed at another node. */
+START_TEST(join_to_anyone)
+{
+	struct peer peer = peer_of("p", 2);
+	uint64_t value = get_cookie(&peer);
+	struct wire_writer w = empty();
+
+	put_join(&w, &peer, value, 0);
+	receive_as(&peer, peer.endpoint, true, &w);
+	ck_assert_uint_eq(state_of(peer.instance), 0);
+	ck_assert_uint_eq(drops(GOSSIP_DROP_UNKNOWN), 1);
+}
+END_TEST
+
 /* A packet to anyone could be replayed to anyone: nothing but HELLO counts, whoever sent it. */
 START_TEST(to_anyone)
 {
@@ -573,6 +587,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, conflict);
 	tcase_add_test(tcase, replay);
 	tcase_add_test(tcase, unknown_sender);
+	tcase_add_test(tcase, join_to_anyone);
 	tcase_add_test(tcase, to_anyone);
 	LOOP(malformed_bodies, malformed);
 	tcase_add_test(tcase, newer_version);

@@ -254,6 +254,36 @@ START_TEST(strange_votes)
 }
 END_TEST
 
+/* One watcher against one subject, by hand: its own vote is one, a repeated one is one, and the third makes the quorum. */
+START_TEST(quorum)
+{
+	static struct watch_out out;
+	struct watch_message vote = { .kind = WATCH_VOTE };
+	size_t votes = 0;
+
+	setup(6);
+	vote.subject = members[1].instance;
+	for (int i = 0; i < 1200; i++, now_us += MS) {
+		for (size_t j = 2; j < 6; j++) { /* the others are well, and say nothing of the subject */
+			watch_heard(&watches[0], members[j].instance, now());
+			watch_echoed(&watches[0], members[j].instance, now(), now());
+		}
+		memset(&out, 0, sizeof(out));
+		watch_tick(&watches[0], now(), &out);
+		ck_assert_uint_eq(out.dead_n, 0);
+		for (size_t j = 0; j < out.message_n; j++)
+			votes += out.messages[j].kind == WATCH_VOTE;
+	}
+	ck_assert_uint_gt(votes, 0);
+	for (int i = 0; i < 3; i++)
+		watch_take(&watches[0], members[2].instance, &vote, now(), &out);
+	ck_assert_uint_eq(out.dead_n, 0);
+	watch_take(&watches[0], members[3].instance, &vote, now(), &out);
+	ck_assert_uint_eq(out.dead_n, 1);
+	ck_assert_uint_eq(out.dead[0], members[1].instance);
+}
+END_TEST
+
 /* A watcher that stood still forgives, and accuses nobody for silence + verify after that. */
 START_TEST(amnesty)
 {
@@ -288,6 +318,7 @@ int main(void)
 	tcase_add_test(tcase, minority);
 	tcase_add_test(tcase, deaf);
 	tcase_add_test(tcase, strange_votes);
+	tcase_add_test(tcase, quorum);
 	tcase_add_test(tcase, amnesty);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
