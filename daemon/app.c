@@ -703,6 +703,9 @@ static int start(struct app *app)
 		 (unsigned long long)gossip_instance(node_gossip(app->node)));
 	if (app->config->gossip.insecure)
 		log_warning("insecure reason=\"gossip.insecure is true: anyone on the network can move addresses\"");
+	if (app->config->control.listen_set)
+		log_warning(
+			"control-listen reason=\"this version serves no metrics yet; control.listen has no effect\"");
 	return apply_services(app) != 0 ? 1 : 0;
 }
 

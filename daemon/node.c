@@ -274,6 +274,7 @@ static void publish_next(struct node *node, struct instant now)
 		claim_value_encode(&publish->claim, value);
 		event.item.value_len = sizeof(value);
 	}
+	event.item.more = node->publish_at < node->publish_n;
 	gossip_do(node, &event);
 	if (node->publish_at == node->publish_n) {
 		node->publish_at = 0;

@@ -8,6 +8,9 @@
 #define CLAIM_KEY_TAG 'c'
 #define CLAIM_MAJORITY 0x01u
 
+/* No cluster counts so far; above it the next epoch might wrap. */
+#define CLAIM_EPOCH_MAX (UINT64_MAX / 2)
+
 size_t claim_key_encode(struct ip ip, uint8_t key[CLAIM_KEY_LEN_MAX])
 {
 	struct wire_writer w = wire_writer_of(key, CLAIM_KEY_LEN_MAX);
@@ -50,7 +53,7 @@ int claim_value_decode(const uint8_t *value, size_t len, struct claim *ret)
 	claim.majority = wire_read_u8(&r) & CLAIM_MAJORITY;
 	claim.epoch = wire_read_u64(&r);
 	claim.successor = wire_read_u64(&r);
-	if (r.failed || (claim.state != CLAIM_HELD && claim.state != CLAIM_HANDOVER))
+	if (r.failed || claim.epoch > CLAIM_EPOCH_MAX || (claim.state != CLAIM_HELD && claim.state != CLAIM_HANDOVER))
 		return -EBADMSG;
 	*ret = claim;
 	return 0;

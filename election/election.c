@@ -188,13 +188,15 @@ static const struct rival *rival_of(const struct address *address, uint64_t orig
 static bool superseded(const struct election *e, const struct address *address, const struct claim *claim)
 {
 	const struct rival *successor;
+	const struct node *node;
 
 	if (claim->state != CLAIM_HANDOVER)
 		return false;
 	if (claim->successor == e->config.instance)
 		return address->own.state == CLAIM_HELD && address->own.epoch > claim->epoch;
+	node = node_find(e, claim->successor);
 	successor = rival_of(address, claim->successor);
-	return successor != NULL && successor->claim.epoch > claim->epoch;
+	return node != NULL && node_live(node) && successor != NULL && successor->claim.epoch > claim->epoch;
 }
 
 /* The best claim of a living node, ours included; *owner 0 and NULL: none. */
@@ -351,6 +353,8 @@ static void look_held(struct election *e, struct address *address)
 		publish(e, address);
 		owner = e->config.instance;
 	}
+	if (owner == e->config.instance)
+		address->linger_until = INSTANT_NEVER; /* the successor, if there was one, has gone again */
 	if (owner != e->config.instance && address->own.state == CLAIM_HANDOVER)
 		look_handed_over(e, address, owner);
 	else if (owner != e->config.instance)

@@ -210,7 +210,7 @@ static void take_state(struct gossip *g, struct wire_reader *r)
 	enum gossip_state state = wire_read_u8(r);
 	struct member *member;
 
-	if (state < GOSSIP_SUSPECT || state > GOSSIP_LEFT)
+	if (state < GOSSIP_SUSPECT || state > GOSSIP_LEFT || incarnation > INCARNATION_MAX)
 		wire_fail(r);
 	member = r->failed ? NULL : member_find(g, instance);
 	if (member != NULL)
@@ -502,16 +502,17 @@ static struct instant next_deadline(const struct gossip *g)
 	return instant_min(next, g->reap_at);
 }
 
-/* Rumours that became urgent in this step go out with it. */
-static bool urgent_fresh(const struct gossip *g, uint64_t before)
+/* Rumours that became urgent go out with the step that made them, or with the last of several that belong together. */
+static void flush_fresh(struct gossip *g, const struct gossip_event *event)
 {
-	return g->urgent_n > 0 && g->urgent_made != before;
+	if (g->urgent_made == g->urgent_said || (event->kind == GOSSIP_EVENT_ITEM && event->item.more))
+		return;
+	g->urgent_said = g->urgent_made;
+	rumour_flush_urgent(g);
 }
 
 void gossip_step(struct gossip *g, const struct gossip_event *event, struct gossip_out *out)
 {
-	uint64_t urgent_made = g->urgent_made;
-
 	assert(event->now.us >= g->now.us);
 	out->action_n = 0;
 	out->arena_len = 0;
@@ -536,8 +537,7 @@ void gossip_step(struct gossip *g, const struct gossip_event *event, struct goss
 		leave(g);
 		break;
 	}
-	if (urgent_fresh(g, urgent_made))
-		rumour_flush_urgent(g);
+	flush_fresh(g, event);
 	g->due = next_deadline(g);
 	if (g->due.us < g->now.us)
 		g->due = g->now;

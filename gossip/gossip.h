@@ -117,6 +117,7 @@ struct gossip_event {
 			const uint8_t *value;
 			uint8_t key_len;
 			uint8_t value_len; /* 0 deletes */
+			bool more;	   /* another one follows at once: they travel together */
 		} item;
 	};
 };

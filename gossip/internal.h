@@ -12,6 +12,9 @@
 /* No slot: members and items are named by their index in fixed tables. */
 #define SLOT_NONE UINT32_MAX
 
+/* No member raises its incarnation so often; above it the next one might wrap. */
+#define INCARNATION_MAX (UINT32_MAX / 2)
+
 /* Replay window in packets (RFC 6479: a bitmap that slides). */
 #define REPLAY_WINDOW 1024
 
@@ -181,6 +184,7 @@ struct gossip {
 	size_t rumour_n;
 	size_t urgent_n;      /* rumours with urgent rounds left */
 	uint64_t urgent_made; /* ever */
+	uint64_t urgent_said; /* urgent_made when they were last sent */
 
 	uint32_t *probe_list; /* owned: slots, shuffled */
 	size_t probe_n;
@@ -230,7 +234,7 @@ void packet_finish_plain(struct gossip *g, struct packet *packet);
 /* A message's type and length; returns where it began, for message_end. */
 size_t message_begin(struct wire_writer *w, enum message_type type);
 void message_end(struct wire_writer *w, size_t at);
-void message_member(struct wire_writer *w, const struct member *member);
+void message_member(struct wire_writer *w, const struct member *member, struct instant now);
 void message_state(struct wire_writer *w, const struct member *member);
 void message_item(struct wire_writer *w, const struct gossip_item *item);
 
@@ -241,7 +245,7 @@ struct member_record {
 	struct endpoint endpoint;
 	uint32_t incarnation;
 	enum gossip_state state;
-	uint32_t item_top;
+	uint32_t age_s; /* in that state */
 	uint16_t meta_len;
 	const uint8_t *meta;
 };

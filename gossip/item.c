@@ -157,7 +157,8 @@ bool item_put(struct gossip *g, const struct gossip_item *value, bool *full)
 	link_item(g, owner, item);
 	if (owner->item_top < value->version)
 		owner->item_top = value->version;
-	rumour_item(g, item, true);
+	rumour_item(g, item,
+		    slot_of(g, owner) == g->self || g->live_n > URGENT_MEMBER_MAX); /* as is_urgent in member.c */
 	return true;
 }
 

@@ -105,7 +105,7 @@ static void read_opinion(struct gossip *g, struct wire_reader *r)
 	uint8_t state = wire_read_u8(r);
 	uint32_t incarnation = wire_read_u32(r);
 
-	if (state > GOSSIP_LEFT)
+	if (state > GOSSIP_LEFT || incarnation > INCARNATION_MAX)
 		wire_fail(r);
 	if (!r->failed && state != 0)
 		member_claim(g, self_of(g), state, incarnation, GOSSIP_REASON_RUMOUR);
@@ -131,7 +131,7 @@ void join_take_hello_ack(struct gossip *g, const struct gossip_event *event, str
 	wire_write_u64(&packet.w, nonce);
 	write_opinion(&packet.w, member_find(g, event->packet.sender));
 	message_end(&packet.w, at);
-	message_member(&packet.w, self_of(g));
+	message_member(&packet.w, self_of(g), g->now);
 	packet_finish_plain(g, &packet);
 }
 
@@ -155,7 +155,7 @@ static void answer(struct gossip *g, const struct gossip_event *event, enum mess
 	}
 	message_end(&packet.w, at);
 	if (type == MESSAGE_JOIN_ACK)
-		message_member(&packet.w, self_of(g));
+		message_member(&packet.w, self_of(g), g->now);
 	packet_finish_plain(g, &packet);
 }
 
@@ -274,7 +274,7 @@ void join_take_raise(struct gossip *g, const struct gossip_event *event, struct 
 	uint64_t nonce = wire_read_u64(r);
 	uint64_t known = wire_read_u64(r);
 
-	if (r->failed || known < self_of(g)->instance ||
+	if (r->failed || known < self_of(g)->instance || known == UINT64_MAX ||
 	    (!nonce_pending(g, nonce, event->packet.from) && member_find(g, event->packet.sender) == NULL))
 		return;
 	member_raise_self(g, known + 1);

@@ -280,6 +280,15 @@ static void refute(struct gossip *g, enum gossip_state state, uint32_t incarnati
 	member_refresh_self(g, incarnation);
 }
 
+/*
+ * Who saw it first tells everybody at once; who only heard of it passes it on with the other rumours. In a large cluster the first
+ * one reaches a few, and those must hurry as well.
+ */
+static bool is_urgent(const struct gossip *g, enum gossip_reason reason)
+{
+	return (reason != GOSSIP_REASON_RUMOUR && reason != GOSSIP_REASON_LEFT) || g->live_n > URGENT_MEMBER_MAX;
+}
+
 /* --- claims about members ------------------------------------------------------------------------------------------- */
 
 /* SWIM 4.2: does (state, incarnation) override what we know of the same instance? */
@@ -295,7 +304,8 @@ static bool overrides(const struct member *member, enum gossip_state state, uint
 			       ? incarnation >= member->incarnation
 			       : member->state == GOSSIP_SUSPECT && incarnation > member->incarnation;
 	case GOSSIP_DEAD:
-		return member->state != GOSSIP_DEAD && incarnation >= member->incarnation;
+		return member->state == GOSSIP_DEAD ? incarnation > member->incarnation
+						    : incarnation >= member->incarnation;
 	case GOSSIP_LEFT:
 		return incarnation >= member->incarnation;
 	}
@@ -320,7 +330,7 @@ void member_claim(struct gossip *g, struct member *member, enum gossip_state sta
 	}
 	member->incarnation = incarnation;
 	set_state(g, member, state, reason);
-	rumour_member(g, member, state != GOSSIP_SUSPECT);
+	rumour_member(g, member, state != GOSSIP_SUSPECT && is_urgent(g, reason));
 }
 
 /* A record about a known instance. */
@@ -341,7 +351,7 @@ static void update(struct gossip *g, struct member *member, const struct member_
 		return;
 	set_record(member, record);
 	set_state(g, member, GOSSIP_ALIVE, from == GOSSIP_ALIVE ? GOSSIP_REASON_META : GOSSIP_REASON_REFUTED);
-	rumour_member(g, member, true);
+	rumour_member(g, member, is_urgent(g, reason));
 }
 
 void member_conflict(struct gossip *g, struct endpoint holder)
@@ -372,6 +382,8 @@ void summary_take(struct gossip *g, struct member *from, struct wire_reader *r)
 	uint32_t top = wire_read_u32(r);
 	uint64_t digest = wire_read_u64(r);
 
+	if (incarnation > INCARNATION_MAX)
+		wire_fail(r);
 	if (r->failed)
 		return;
 	if (incarnation > from->incarnation)
@@ -393,8 +405,10 @@ struct member *member_take(struct gossip *g, const struct member_record *record,
 		update(g, member, record, reason);
 		return member;
 	}
-	if (!notify_room(g))
-		return NULL;
+	if (!notify_room(g) || member_find(g, record->instance) != NULL)
+		return NULL; /* one run has one name */
+	if (!state_live(record->state) && span_s(record->age_s).us >= g->config.timers.reap_after.us)
+		return NULL; /* forgotten here, or soon: it must not come back from those who have not yet */
 	if (member != NULL)
 		member_forget(g, member, GOSSIP_REASON_REPLACED);
 	member = member_add(g, record);
@@ -402,16 +416,22 @@ struct member *member_take(struct gossip *g, const struct member_record *record,
 		return NULL;
 	set_record(member, record);
 	set_state(g, member, record->state, GOSSIP_REASON_JOINED);
-	rumour_member(g, member, record->state == GOSSIP_ALIVE);
+	if (!member_live(member))
+		member->since = instant_add(g->now, span_s(-(int64_t)record->age_s));
+	rumour_member(g, member, record->state == GOSSIP_ALIVE && is_urgent(g, reason));
 	return member;
 }
 
 struct member *member_random(struct gossip *g, const struct member * not )
 {
+	size_t start;
+
 	if (g->probe_n == 0)
 		return NULL;
-	for (unsigned int i = 0; i < 8; i++) {
-		struct member *member = &g->members[g->probe_list[rng_below(&g->rng, g->probe_n)]];
+	/* from a random place on; where many are dead that favours those behind them a little, which does not matter */
+	start = (size_t)rng_below(&g->rng, g->probe_n);
+	for (size_t i = 0; i < g->probe_n; i++) {
+		struct member *member = &g->members[g->probe_list[(start + i) % g->probe_n]];
 
 		if (member != not &&member_live(member))
 			return member;

@@ -81,7 +81,7 @@ void message_end(struct wire_writer *w, size_t at)
 		wire_patch_u16(w, at, (uint16_t)(w->len - at - 2));
 }
 
-void message_member(struct wire_writer *w, const struct member *member)
+void message_member(struct wire_writer *w, const struct member *member, struct instant now)
 {
 	size_t at = message_begin(w, MESSAGE_MEMBER);
 
@@ -91,7 +91,7 @@ void message_member(struct wire_writer *w, const struct member *member)
 	wire_write_u16(w, member->endpoint.port);
 	wire_write_u32(w, member->incarnation);
 	wire_write_u8(w, (uint8_t)member->state);
-	wire_write_u32(w, member->item_top);
+	wire_write_u32(w, (uint32_t)(instant_since(now, member->since).us / span_s(1).us));
 	wire_write_u16(w, member->meta_len);
 	wire_write_bytes(w, member->meta, member->meta_len);
 	message_end(w, at);
@@ -105,10 +105,11 @@ bool member_record_read(struct wire_reader *r, struct member_record *record)
 	record->endpoint.port = wire_read_u16(r);
 	record->incarnation = wire_read_u32(r);
 	record->state = wire_read_u8(r);
-	record->item_top = wire_read_u32(r);
+	record->age_s = wire_read_u32(r);
 	record->meta_len = wire_read_u16(r);
-	if (record->meta_len > META_LEN_MAX || record->name[0] == '\0' || record->instance == 0 ||
-	    record->state < GOSSIP_ALIVE || record->state > GOSSIP_LEFT || record->endpoint.ip.family == IP_NONE)
+	if (record->incarnation > INCARNATION_MAX || record->meta_len > META_LEN_MAX || record->name[0] == '\0' ||
+	    record->instance == 0 || record->state < GOSSIP_ALIVE || record->state > GOSSIP_LEFT ||
+	    record->endpoint.ip.family == IP_NONE)
 		wire_fail(r);
 	record->meta = wire_read_view(r, record->meta_len);
 	return !r->failed;

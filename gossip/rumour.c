@@ -124,7 +124,7 @@ static bool write_rumour(struct gossip *g, struct wire_writer *w, uint32_t ref)
 	if (ref >= g->config.member_max)
 		message_item(w, &g->items[ref - g->config.member_max].value);
 	else if (g->members[ref].state == GOSSIP_ALIVE)
-		message_member(w, &g->members[ref]);
+		message_member(w, &g->members[ref], g->now);
 	else
 		message_state(w, &g->members[ref]);
 	if (!w->failed)

@@ -114,7 +114,7 @@ static void send_record(struct gossip *g, const struct member *to, const struct 
 
 	if (!packet_begin_member(g, &packet, to))
 		return;
-	message_member(&packet.w, about);
+	message_member(&packet.w, about, g->now);
 	packet_finish(g, &packet);
 }
 
@@ -124,6 +124,23 @@ static uint64_t weight(enum gossip_state state, uint32_t incarnation)
 	return state == GOSSIP_LEFT ? UINT64_MAX : (uint64_t)incarnation << 1 | (settled(state) == GOSSIP_DEAD);
 }
 
+/* Nothing of a bad list is used: look at all of it first. */
+static bool list_good(struct wire_reader r)
+{
+	while (wire_left(&r) > 0) {
+		uint32_t incarnation;
+		uint8_t state;
+
+		(void)wire_read_u64(&r);
+		incarnation = wire_read_u32(&r);
+		state = wire_read_u8(&r);
+		(void)wire_read_view(&r, LIST_ENTRY_LEN - 13);
+		if (incarnation > INCARNATION_MAX || state < GOSSIP_ALIVE || state > GOSSIP_LEFT)
+			wire_fail(&r);
+	}
+	return !r.failed;
+}
+
 static void compare_entry(struct gossip *g, struct member *from, struct wire_reader *r)
 {
 	uint64_t instance = wire_read_u64(r);
@@ -131,12 +148,8 @@ static void compare_entry(struct gossip *g, struct member *from, struct wire_rea
 	enum gossip_state state = wire_read_u8(r);
 	uint32_t complete = wire_read_u32(r);
 	uint64_t digest = wire_read_u64(r);
-	struct member *member = r->failed ? NULL : member_find(g, instance);
+	struct member *member = member_find(g, instance);
 
-	if (r->failed || state < GOSSIP_ALIVE || state > GOSSIP_LEFT) {
-		wire_fail(r);
-		return;
-	}
 	if (member == NULL || weight(state, incarnation) > weight(member->state, member->incarnation))
 		sync_ask_record(g, from, instance);
 	else if (weight(state, incarnation) < weight(member->state, member->incarnation))
@@ -152,6 +165,8 @@ void sync_take_list(struct gossip *g, struct member *from, struct wire_reader *r
 	bool answer = wire_read_u8(r);
 	bool last = wire_read_u8(r);
 
+	if (!list_good(*r))
+		wire_fail(r);
 	while (wire_left(r) > 0)
 		compare_entry(g, from, r);
 	if (!r->failed && last && !answer)
@@ -247,7 +262,7 @@ static bool push_packet(struct gossip *g, struct push *push, struct packet *pack
 	size_t at;
 
 	while (push->member_at < g->member_n && wire_room(&packet->w) > META_LEN_MAX + 128)
-		message_member(&packet->w, &g->members[g->order[push->member_at++]]);
+		message_member(&packet->w, &g->members[g->order[push->member_at++]], g->now);
 	while (push->member_at >= g->member_n && push->item_at < g->item_touched && wire_room(&packet->w) > 128) {
 		const struct item *item = &g->items[push->item_at++];
 

@@ -36,6 +36,7 @@ expect '5 passed, 0 failed, 0 skipped' 0 'a=echo "sim: 4 passed, 0 failed"; echo
 # What a failing step shows of an inner run is indented and is not counted again.
 expect '0 passed, 1 failed, 0 skipped' 1 'a=echo "    | 9 passed, 0 failed, 0 skipped"; exit 1'
 expect '0 passed, 1 failed, 0 skipped' 1 'slow=sleep 20'
+expect '3 passed, 1 failed, 1 skipped' 1 --jobs 3 'a=true' 'b=sleep 0.2' 'c=false' 'd=exit 77' 'e=true'
 expect 'u: 1 passed, 0 failed, 0 skipped' 0 --label u 'a=true'
 
 echo "run-all: $passed passed, $failed failed, 0 skipped"

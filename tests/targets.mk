@@ -80,16 +80,16 @@ check-compilers:
 everything: $(prog) $(unit) $(fuzz) $(lab) $(B)/tests/sim/sim
 
 check-unit: $(unit)
-	@$(run_all) --label unit $(foreach test,$(unit),'$(notdir $(test))=$(test)')
+	@$(run_all) --label unit --jobs $(JOBS) $(foreach test,$(unit),'$(notdir $(test))=$(test)')
 
 check-fuzz: $(fuzz)
-	@$(run_all) --label fuzz $(call fuzz_steps,$(fuzz))
+	@$(run_all) --label fuzz --jobs $(JOBS) $(call fuzz_steps,$(fuzz))
 fuzz_steps = $(foreach bin,$(1),'$(notdir $(bin))=$(bin) tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $(bin)))')
 
 check-asan:
 	@$(MAKE) --no-print-directory MODE=asan check-asan-run
 check-asan-run: $(unit) $(fuzz)
-	@$(run_all) --label asan $(foreach test,$(unit),'$(notdir $(test))=$(test)') $(call fuzz_steps,$(fuzz))
+	@$(run_all) --label asan --jobs $(JOBS) $(foreach test,$(unit),'$(notdir $(test))=$(test)') $(call fuzz_steps,$(fuzz))
 
 check-sim: $(B)/tests/sim/sim
 	@$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL)

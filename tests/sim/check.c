@@ -52,11 +52,15 @@ struct checks *check_new(const struct world *world)
 	checks->bounds = bounds_of(&world->timers, &world->election, world->node_n);
 	checks->serving = make(entries, sizeof(*checks->serving));
 	checks->path_us = make(pairs, sizeof(*checks->path_us));
+	checks->disturbed_us = make(pairs, sizeof(*checks->disturbed_us));
+	checks->packets = make(world->node_n * PACKET_SEEN_MAX, sizeof(*checks->packets));
 	checks->refused_us = make(entries, sizeof(*checks->refused_us));
 	checks->members = make(pairs, sizeof(*checks->members));
 	checks->seen = make(entries, sizeof(*checks->seen));
 	for (size_t i = 0; i < pairs; i++)
 		checks->path_us[i] = INT64_MAX;
+	for (size_t i = 0; i < pairs; i++)
+		checks->disturbed_us[i] = INT64_MIN / 2;
 	for (size_t i = 0; i < entries; i++)
 		checks->refused_us[i] = INT64_MIN / 2;
 	return checks;
@@ -68,6 +72,8 @@ void check_free(struct checks *checks)
 		return;
 	free(checks->serving);
 	free(checks->path_us);
+	free(checks->disturbed_us);
+	free(checks->packets);
 	free(checks->refused_us);
 	free(checks->members);
 	free(checks->seen);
@@ -108,6 +114,24 @@ bool check_recent(const struct world *world, size_t node, enum cause cause)
 		break;
 	}
 	return false;
+}
+
+size_t check_disturbed_links(const struct world *world, size_t node, int64_t span_us)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < world->node_n * world->node_n; i++) {
+		size_t a = i / world->node_n;
+		size_t b = i % world->node_n;
+
+		if (a >= b || (node != SIM_NODE_MAX && a != node && b != node))
+			continue;
+		n += !world->nodes[a].link_up || !world->nodes[b].link_up ||
+		     link_is_disturbed(network_link(&world->network, a, b)) ||
+		     link_is_disturbed(network_link(&world->network, b, a)) ||
+		     world->now_us - world->checks->disturbed_us[i] <= span_us;
+	}
+	return n;
 }
 
 bool check_recent_anywhere(const struct world *world, enum cause cause)
@@ -290,6 +314,7 @@ void check_started(struct world *world, size_t node)
 
 	memset(&checks->members[node * world->node_n], 0, world->node_n * sizeof(*checks->members));
 	memset(&checks->seen[node * SIM_ADDRESS_MAX], 0, SIM_ADDRESS_MAX * sizeof(*checks->seen));
+	memset(&checks->packets[node * PACKET_SEEN_MAX], 0, PACKET_SEEN_MAX * sizeof(*checks->packets));
 	for (size_t i = 0; i < SIM_ADDRESS_MAX; i++)
 		checks->refused_us[node * SIM_ADDRESS_MAX + i] = INT64_MIN / 2;
 	check_path(world, node);

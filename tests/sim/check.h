@@ -46,6 +46,14 @@ struct seen_address {
 	char last[NODE_NAME_MAX + 1];  /* the last one that was somebody */
 };
 
+#define PACKET_SEEN_MAX 4096
+
+struct seen_packet {
+	uint64_t sender;
+	uint64_t counter;
+	bool member; /* its sender was known then */
+};
+
 struct checks {
 	struct bounds bounds;
 	size_t overlap_n;
@@ -58,6 +66,10 @@ struct checks {
 	bool trying;			      /* look without failing the run */
 	bool tried_bad;
 	int64_t *path_us; /* owned; a * node_n + b: since when both run and hear each other; INT64_MAX: they do not */
+	int64_t *disturbed_us; /* owned; a * node_n + b: when the link between them was last not as it should be */
+	size_t sent_most;      /* packets of one node within SENT_WINDOW_US */
+	struct seen_packet *packets; /* owned; node * PACKET_SEEN_MAX + hash: the last that was given to its process */
+	struct gossip_stats before;  /* of the node that is given a packet */
 	int64_t *refused_us;	     /* owned; node * SIM_ADDRESS_MAX + address: when the kernel refused or lost it */
 	struct seen_member *members; /* owned; observer * node_n + subject */
 	struct seen_address *seen;   /* owned; observer * SIM_ADDRESS_MAX + address */
@@ -84,12 +96,17 @@ void check_complain(struct world *world, const char *format, ...) __attribute__(
 void check_overlaps(struct world *world);
 /* After each step of a node. */
 void check_actions(struct world *world, size_t node, const struct node_out *out);
+/* Around the step that is given a packet: none may be used twice. */
+void check_before_packet(struct world *world, size_t node, const struct node_event *event);
+void check_after_packet(struct world *world, size_t node, const struct node_event *event);
 /* Now and then: served, one view, when things have been quiet for long enough. */
 void check_audit(struct world *world);
 void check_end(struct world *world);
 
 /* Shared by the two files. */
 bool check_recent(const struct world *world, size_t node, enum cause cause);
+/* Links of one node, or all (node SIM_NODE_MAX), that were not as they should be within the last span_us. */
+size_t check_disturbed_links(const struct world *world, size_t node, int64_t span_us);
 bool check_recent_anywhere(const struct world *world, enum cause cause);
 /* Is a node's right to this address in doubt now: refused lately, or not yet joined? */
 bool check_may_change(const struct world *world, size_t address);

@@ -3,6 +3,9 @@
 
 #include "tests/sim/check.h"
 
+/* gossip/watch.h: WATCH_K. */
+#define WATCHER_MAX 5
+
 static bool find_member(const struct world *world, size_t observer, const char *name, struct gossip_member *ret)
 {
 	const struct gossip *gossip = node_gossip(world->nodes[observer].core);
@@ -38,17 +41,59 @@ static void check_incarnation(struct world *world, size_t observer, size_t subje
 	*seen = (struct seen_member){ member->instance, member->incarnation, member->state };
 }
 
-/* A death of somebody who ran all along. Without any fault lately there must be none, at 10 % loss either. */
-static void check_death(struct world *world, size_t observer, size_t subject, const struct gossip_member *member)
+/* Has the node run without a pause, and had it time to refute what was said before? */
+static bool ran_lately(const struct world *world, size_t node)
+{
+	return world_runs(world, node) &&
+	       world->now_us - world->nodes[node].cause_us[CAUSE_DOWN] > world->checks->bounds.detect_us;
+}
+
+static bool all_ran_lately(const struct world *world)
+{
+	for (size_t i = 0; i < world->node_n; i++) {
+		if (!ran_lately(world, i))
+			return false;
+	}
+	return true;
+}
+
+/* How many watchers must agree at least, by the observer's present view (gossip/watch.h: more than half of up to five)? */
+static size_t quorum_of(const struct world *world, size_t observer)
+{
+	const struct gossip *gossip = node_gossip(world->nodes[observer].core);
+	struct gossip_member member;
+	size_t live_n = 0;
+
+	for (size_t i = 0; i < gossip_member_n(gossip); i++) {
+		gossip_member_at(gossip, i, &member);
+		live_n += !is_gone(member.state);
+	}
+	return (live_n < WATCHER_MAX ? live_n : WATCHER_MAX) / 2 + 1;
+}
+
+/*
+ * A death of somebody who runs. There must be none of a node that ran all along and whose links were good, whatever
+ * happened to others (a process that was stopped must not hold its own silence against them); nor when a single link of
+ * all is bad, because the others vouch for its ends; nor by a quorum where fewer of its links are bad. All at 10 % loss, too.
+ */
+static void check_death(struct world *world, size_t observer, size_t subject, const struct gossip_member *member,
+			enum gossip_reason reason)
 {
 	const struct sim_node *n = &world->nodes[subject];
+	int64_t span_us = world->checks->bounds.detect_us;
 
-	if (!world_runs(world, subject) || member->instance != gossip_instance(node_gossip(n->core)) ||
-	    n->stop_us > 0 || !world_has_path(world, observer, subject))
+	if (!world_runs(world, subject) || member->instance != gossip_instance(node_gossip(n->core)) || n->stop_us > 0)
 		return;
-	world->marks.n[MARK_FALSE_DEATH]++;
-	if (!check_recent_anywhere(world, CAUSE_DOWN) && !check_recent_anywhere(world, CAUSE_NET))
-		world_fail(world, "false-death: %s declares %s dead, which runs, and nothing happened",
+	world->marks.n[MARK_FALSE_DEATH] += world_has_path(world, observer, subject);
+	if (ran_lately(world, subject) && check_disturbed_links(world, subject, span_us) == 0)
+		world_fail(world, "false-death: %s declares %s dead, which runs and has good links",
+			   world->nodes[observer].name, member->name);
+	else if (world->node_n > 2 && all_ran_lately(world) && check_disturbed_links(world, SIM_NODE_MAX, span_us) <= 1)
+		world_fail(world, "false-death: %s declares %s dead for a single bad link", world->nodes[observer].name,
+			   member->name);
+	else if (reason == GOSSIP_REASON_QUORUM && ran_lately(world, subject) &&
+		 check_disturbed_links(world, subject, span_us) < quorum_of(world, observer))
+		world_fail(world, "false-death: %s sees a quorum against %s, of which most links are good",
 			   world->nodes[observer].name, member->name);
 }
 
@@ -77,7 +122,7 @@ static void on_member(struct world *world, size_t observer, const struct node_ac
 		return;
 	check_incarnation(world, observer, (size_t)subject, &member);
 	if (action->member.to == GOSSIP_DEAD && action->member.from != GOSSIP_DEAD && (size_t)subject != observer)
-		check_death(world, observer, (size_t)subject, &member);
+		check_death(world, observer, (size_t)subject, &member, action->member.reason);
 }
 
 static bool any_of(const struct world *world, const int *nodes, size_t node_n, const enum cause *causes, size_t cause_n)
@@ -202,6 +247,50 @@ void check_actions(struct world *world, size_t node, const struct node_out *out)
 		else if (out->actions[i].kind == NODE_ACTION_OWNER)
 			on_owner(world, node, &out->actions[i]);
 	}
+}
+
+static struct seen_packet *seen_packet(struct world *world, size_t node, const struct node_event *event)
+{
+	uint64_t hash = hash_mix(event->packet.sender ^ hash_mix(event->packet.counter));
+
+	return &world->checks->packets[node * PACKET_SEEN_MAX + hash % PACKET_SEEN_MAX];
+}
+
+static bool is_member(const struct world *world, size_t node, uint64_t instance)
+{
+	struct gossip_member member;
+
+	return gossip_member_find(node_gossip(world->nodes[node].core), instance, &member);
+}
+
+void check_before_packet(struct world *world, size_t node, const struct node_event *event)
+{
+	struct seen_packet *seen = seen_packet(world, node, event);
+
+	if (!world->options.checked)
+		return;
+	if (seen->sender == event->packet.sender && seen->counter == event->packet.counter) {
+		gossip_stats_get(node_gossip(world->nodes[node].core), &world->checks->before);
+		return;
+	}
+	*seen = (struct seen_packet){ event->packet.sender, event->packet.counter,
+				      !event->packet.to_anyone && is_member(world, node, event->packet.sender) };
+	world->checks->before.received_n = UINT64_MAX;
+}
+
+void check_after_packet(struct world *world, size_t node, const struct node_event *event)
+{
+	const struct gossip_stats *before = &world->checks->before;
+	struct gossip_stats after;
+
+	if (!world->options.checked || !world_runs(world, node) || before->received_n == UINT64_MAX ||
+	    !seen_packet(world, node, event)->member)
+		return;
+	gossip_stats_get(node_gossip(world->nodes[node].core), &after);
+	world->marks.n[MARK_REPLAY_DROPPED]++;
+	if (after.drops[GOSSIP_DROP_REPLAY] == before->drops[GOSSIP_DROP_REPLAY] &&
+	    is_member(world, node, event->packet.sender))
+		world_fail(world, "replay: %s used a packet twice", world->nodes[node].name);
 }
 
 /* The owner that election tells must be the one that it last announced, and what it holds is what the shell holds. */

@@ -32,8 +32,7 @@ static void set_links(struct world *world, const struct fault *fault)
 			link->jitter_us = fault->arg2;
 		}
 		if (disturbed || link_is_disturbed(link)) {
-			world_note(world, from, CAUSE_NET);
-			world_note(world, to, CAUSE_NET);
+			world_note_link(world, from, to);
 		}
 	}
 	for (size_t i = 0; i < world->node_n; i++)
@@ -55,8 +54,7 @@ static void partition(struct world *world, int64_t mask, bool cut)
 			link->cuts |= CUT_PARTITION;
 		if (!was && (link->cuts & CUT_PARTITION) == 0)
 			continue;
-		world_note(world, from, CAUSE_NET);
-		world_note(world, to, CAUSE_NET);
+		world_note_link(world, from, to);
 	}
 	for (size_t i = 0; i < world->node_n; i++)
 		check_path(world, i);
@@ -136,6 +134,10 @@ static void lose(struct world *world, const struct fault *fault)
 /* Everything as it was meant to be. */
 static void calm(struct world *world)
 {
+	for (size_t i = 0; i < world->node_n * world->node_n; i++) {
+		if (link_is_disturbed(&world->network.links[i]))
+			world_note_link(world, i / world->node_n, i % world->node_n);
+	}
 	network_heal(&world->network);
 	for (size_t i = 0; i < world->node_n; i++) {
 		world_note(world, i, CAUSE_NET);

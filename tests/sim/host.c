@@ -204,6 +204,8 @@ void host_set_link(struct world *world, size_t node, bool up)
 	if (n->link_up == up)
 		return;
 	n->link_up = up;
+	for (size_t i = 0; i < world->node_n; i++)
+		world_note_link(world, node, i);
 	world_note(world, node, CAUSE_NET);
 	world_note(world, node, CAUSE_CONFIG);
 	for (size_t i = 0; i < world->address_n; i++)
@@ -281,8 +283,6 @@ static void configure(struct world *world, size_t node, struct node_config *conf
 {
 	struct sim_node *n = &world->nodes[node];
 	uint64_t wall_s = WALL_START_S + (uint64_t)(world->now_us / 1000000);
-	/* one seed in four: only two nodes are listed in everybody's `join` */
-	size_t seed_n = world->plan->seed % 4 == 1 ? 2 : world->node_n;
 
 	if (n->start_n > 0)
 		wall_s -= (uint64_t)world->plan->nodes[node].wall_behind_s;
@@ -293,7 +293,7 @@ static void configure(struct world *world, size_t node, struct node_config *conf
 	config->gossip.packet_len_max = PACKET_LEN_DEFAULT;
 	config->gossip.member_max = SIM_MEMBER_ROOM;
 	config->gossip.item_max = SIM_ITEM_ROOM;
-	for (size_t i = 0; i < seed_n && i < SEED_MAX; i++)
+	for (size_t i = 0; i < world->plan->seed_n && i < SEED_MAX; i++)
 		config->gossip.seeds[config->gossip.seed_n++] = world->nodes[i].endpoint;
 	config->election = world->election;
 	config->meta = n->meta;
@@ -468,8 +468,11 @@ void host_receive(struct world *world, size_t node, struct packet *packet)
 		free(packet);
 		return;
 	}
-	if (open_packet(world, n, packet, &event, body))
+	if (open_packet(world, n, packet, &event, body)) {
+		check_before_packet(world, node, &event);
 		world_step(world, node, &event);
+		check_after_packet(world, node, &event);
+	}
 	free(packet);
 }
 

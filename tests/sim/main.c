@@ -43,6 +43,7 @@ struct tally {
 	int64_t virtual_s;
 	int64_t overlap_longest_us;
 	uint64_t overlap_seed;
+	size_t sent_most;
 	struct marks marks;
 };
 
@@ -213,6 +214,8 @@ static int run_one(struct tally *tally, const struct run_spec *spec, const struc
 		tally->overlap_longest_us = result.overlap_longest_us;
 		tally->overlap_seed = spec->seed;
 	}
+	if (result.sent_most > tally->sent_most)
+		tally->sent_most = result.sent_most;
 	if (result.failed) {
 		tally->failed++;
 		report_failure(tally, spec, &result);
@@ -279,6 +282,7 @@ static int sweep(const struct options *options)
 		tally.failed++;
 	printf("longest time with two owners that hear each other: %.1f ms (seed %llu)\n",
 	       (double)tally.overlap_longest_us / 1e3, (unsigned long long)tally.overlap_seed);
+	printf("most packets of one node within %d ms: %zu\n", SENT_WINDOW_US / 1000, tally.sent_most);
 	printf("%lld virtual seconds in %.1f s: %.0f times as fast as real time\n", (long long)tally.virtual_s, taken,
 	       (double)tally.virtual_s / (taken > 0 ? taken : 1));
 	printf("sim: %llu passed, %llu failed\n", (unsigned long long)tally.passed, (unsigned long long)tally.failed);

@@ -10,6 +10,7 @@ static const char *const names[MARK_N] = {
 	[MARK_DUPLICATED] = "duplicated",
 	[MARK_REORDERED] = "reordered",
 	[MARK_REPLAYED] = "replayed",
+	[MARK_REPLAY_DROPPED] = "replay-dropped",
 	[MARK_SEALED] = "sealed",
 	[MARK_NOT_FOR_US] = "not-for-us",
 	[MARK_DAMAGED] = "damaged",

@@ -17,6 +17,7 @@ enum mark {
 	MARK_DUPLICATED,
 	MARK_REORDERED,
 	MARK_REPLAYED,
+	MARK_REPLAY_DROPPED, /* a packet that came again was recognised */
 	MARK_SEALED,
 	MARK_NOT_FOR_US, /* dropped by the rule of seal_open: sealed for another instance */
 	MARK_DAMAGED,	 /* a flipped bit that the seal caught */

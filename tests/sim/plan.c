@@ -369,6 +369,7 @@ struct plan *plan_new(uint64_t seed, uint32_t classes, size_t node_n, int64_t se
 	plan->node_n = 2 + rng_below(&rng, 6);
 	if (node_n > 0)
 		plan->node_n = node_n;
+	plan->seed_n = seed % 4 == 1 && plan->node_n > 2 ? 2 : plan->node_n;
 	draw_services(plan, &rng);
 	draw_nodes(plan, &rng);
 	for (unsigned int i = 0; i < CLASS_N; i++) {

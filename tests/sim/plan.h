@@ -118,6 +118,7 @@ struct plan {
 	bool seal;
 	enum plan_profile profile;
 	size_t node_n;
+	size_t seed_n; /* the first so many nodes are everybody's `join` */
 	struct plan_node nodes[SIM_NODE_MAX];
 	size_t service_n;
 	struct plan_service services[SIM_SERVICE_MAX];

@@ -5,6 +5,7 @@
  *   nodes 3                            n1, n2, n3
  *   seconds 40                         length; the last 15 (or the later half) are calm: everything is healed
  *   profile lan | fast                 timers
+ *   seeds 2                            only the first two are in everybody's `join`; default: all
  *   seal                               pass all packets through gossip/seal.h
  *   service 10.0.100.1 fd00:100::1     up to two addresses, then `rack a` or `rack b` (n1, n3, ... are in a)
  *   5.0 crash n1                       seconds, fault, what it takes: start, kill, stop, pause, resume, drain, undrain,
@@ -122,6 +123,7 @@ static void parse_setting(struct scenario *s)
 			s->plan->fault_n--; /* the calm: added at the end */
 			s->plan->service_n = 0;
 			s->plan->profile = PLAN_LAN;
+			s->plan->seed_n = n;
 		}
 	} else if (s->plan == NULL) {
 		s->error = "the first line must be `nodes N`";
@@ -129,6 +131,8 @@ static void parse_setting(struct scenario *s)
 		s->plan->end_us = parse_number(s, 1, 10, 86400, 1e6);
 	} else if (strcmp(key, "profile") == 0 && s->word_n == 2) {
 		s->plan->profile = strcmp(s->words[1], "fast") == 0 ? PLAN_FAST : PLAN_LAN;
+	} else if (strcmp(key, "seeds") == 0) {
+		s->plan->seed_n = (size_t)parse_number(s, 1, 1, (double)s->plan->node_n, 1);
 	} else if (strcmp(key, "seal") == 0) {
 		s->plan->seal = true;
 	} else if (strcmp(key, "service") == 0) {

@@ -34,6 +34,7 @@ int run_once(const struct run_spec *spec, const struct world_options *options, s
 	*ret = (struct run_result){ .failed = world->failed, .failed_us = world->failed_us, .hash = world->hash };
 	memcpy(ret->failure, world->failure, sizeof(ret->failure));
 	ret->overlap_longest_us = world->checks->overlap_longest_us;
+	ret->sent_most = world->checks->sent_most;
 	marks_add(marks, &world->marks);
 	world_free(world);
 	plan_free(plan);

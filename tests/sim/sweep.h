@@ -22,6 +22,7 @@ struct run_result {
 	char failure[FAILURE_TEXT_MAX];
 	uint64_t hash;
 	int64_t overlap_longest_us;
+	size_t sent_most;
 };
 
 /* 0, or -EINVAL: the scenario cannot be read. Adds to *marks. */

@@ -79,6 +79,14 @@ void world_note(struct world *world, size_t node, enum cause cause)
 	world->nodes[node].cause_us[cause] = world->now_us;
 }
 
+void world_note_link(struct world *world, size_t a, size_t b)
+{
+	world_note(world, a, CAUSE_NET);
+	world_note(world, b, CAUSE_NET);
+	world->checks->disturbed_us[a * world->node_n + b] = world->now_us;
+	world->checks->disturbed_us[b * world->node_n + a] = world->now_us;
+}
+
 void world_fail(struct world *world, const char *format, ...)
 {
 	va_list args;
@@ -151,11 +159,26 @@ static struct packet *make_packet(struct world *world, const struct sim_node *fr
 	return packet;
 }
 
+/* Does the node send more than any protocol of ours needs? */
+static void count_sends(struct world *world, struct sim_node *n)
+{
+	if (world->now_us - n->sent_since_us >= SENT_WINDOW_US) {
+		n->sent_since_us = world->now_us;
+		n->sent_n = 0;
+	}
+	n->sent_n++;
+	if (n->sent_n > world->checks->sent_most)
+		world->checks->sent_most = n->sent_n;
+	if (n->sent_n > SENT_MAX && world->options.checked)
+		world_fail(world, "storm: %s sends %d packets within %d ms", n->name, SENT_MAX, SENT_WINDOW_US / 1000);
+}
+
 static void do_send(struct world *world, size_t node, const struct node_action *action)
 {
 	struct sim_node *n = &world->nodes[node];
 	int to = find_endpoint(world, action->send.to);
 
+	count_sends(world, n);
 	hash_in(world, action->send.body, action->send.len);
 	hash_in(world, &action->send.counter, sizeof(action->send.counter));
 	if (world->options.trace != NULL)

@@ -39,6 +39,10 @@
 /* A stopping process ends after this, whatever happens (daemon/app.c). */
 #define STOP_US 4000000
 
+/* A node that sends more than this within SENT_WINDOW_US has started a storm. */
+#define SENT_WINDOW_US 100000
+#define SENT_MAX 2000
+
 /* Room of a simulated daemon's tables. */
 #define SIM_MEMBER_ROOM (2 * SIM_NODE_MAX)
 #define SIM_ITEM_ROOM 1024
@@ -99,6 +103,8 @@ struct sim_node {
 	size_t socket_n;
 	struct packet *socket[SOCKET_MAX]; /* owned */
 	int64_t cause_us[CAUSE_N];	   /* when it was last so; negative: never */
+	int64_t sent_since_us;		   /* the window in which sends are counted */
+	size_t sent_n;
 	struct rng rng;
 };
 
@@ -171,6 +177,8 @@ int world_find_node(const struct world *world, const char *name);
 /* One event for a running process, and all that follows from it. */
 void world_step(struct world *world, size_t node, struct node_event *event);
 void world_note(struct world *world, size_t node, enum cause cause);
+/* The link between the two is, or was until now, not as it should be. */
+void world_note_link(struct world *world, size_t a, size_t b);
 
 /* host.c: the host and its processes. */
 void host_start(struct world *world, size_t node);

@@ -83,8 +83,8 @@ static const struct value {
 	{ { .epoch = 0x0102030405060708, .state = CLAIM_HELD }, { 1, 0, 1, 2, 3, 4, 5, 6, 7, 8 } },
 	{ { .epoch = 258, .majority = true, .state = CLAIM_HANDOVER, .successor = 0x1122334455667788 },
 	  { 2, 1, 0, 0, 0, 0, 0, 0, 1, 2, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88 } },
-	{ { .epoch = UINT64_MAX, .state = CLAIM_HANDOVER, .successor = UINT64_MAX },
-	  { 2, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 } },
+	{ { .epoch = UINT64_MAX / 2, .state = CLAIM_HANDOVER, .successor = UINT64_MAX },
+	  { 2, 0, 127, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 } },
 };
 
 static void assert_same(const struct claim *a, const struct claim *b)

@@ -172,7 +172,7 @@ END_TEST
 /* 1,000 services on 5 nodes: 200 each, give or take a quarter (sigma is 12.6). Of those, none moves when n5 leaves but its own. */
 START_TEST(spread)
 {
-	static char names[SPREAD_N][8];
+	static char names[SPREAD_N][24];
 	static struct ip ips[SPREAD_N];
 	static struct election_service services[SPREAD_N];
 	char first[SPREAD_N][NODE_NAME_MAX + 1];

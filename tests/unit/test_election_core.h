@@ -23,6 +23,7 @@
 
 #define BACKOFF_US 300000
 #define HANDOVER_US 1000000
+#define LINGER_US 10000
 #define FAILED_US 5000000
 
 static struct election *e;
@@ -80,6 +81,7 @@ static inline struct election *core_new(size_t self, size_t node_max, size_t add
 	election_config_defaults(&config);
 	ck_assert_int_eq(config.claim_backoff.us, BACKOFF_US);
 	ck_assert_int_eq(config.handover_timeout.us, HANDOVER_US);
+	ck_assert_int_eq(config.handover_linger.us, LINGER_US);
 	ck_assert_int_eq(config.failed_hold.us, FAILED_US);
 	memcpy(config.self, name_of(self), strlen(name_of(self)) + 1);
 	config.node_max = node_max;

@@ -90,6 +90,22 @@ static void deliver(bool planned)
 	mail_n = 0;
 }
 
+/* The successor serves. n1 does so too for a moment, to the microsecond, and then lets go. */
+static void linger(void)
+{
+	struct ip ip = web_ip[0];
+
+	on(1);
+	ck_assert(see(ip).held);
+	ck_assert_uint_eq(holders(ip), 2);
+	ck_assert_int_eq(election_deadline(e).us, now_us + LINGER_US);
+	tick_at(now_us + LINGER_US - 1);
+	ck_assert_uint_eq(out.action_n, 0);
+	tick_at(now_us + 1);
+	note(1);
+	deliver(true);
+}
+
 /* Cores n1 to n<n> know each other; n1 owns "web". */
 static void cluster(size_t n, size_t address_n)
 {
@@ -148,6 +164,7 @@ START_TEST(drain_two)
 	ck_assert_str_eq(see(web_ip[0]).state, "handover");
 	note(1);
 	deliver(true);
+	linger();
 	ck_assert_str_eq(trace, "1P 1P 2C 2P 2C 2P 1R 1W 1R 1W 1D 2A 2A ");
 	for (size_t i = 1; i <= 2; i++) {
 		on(i);
@@ -166,6 +183,7 @@ START_TEST(drain_three)
 	plain(ELECTION_EVENT_DRAIN);
 	note(1);
 	deliver(true);
+	linger();
 	ck_assert_str_eq(trace, "1P 3C 3P 1R 1W 1D 3A ");
 	on(2);
 	ck_assert_uint_eq(see(web_ip[0]).owner_instance, instance_of(3));
@@ -187,6 +205,7 @@ START_TEST(drain_dead_successor)
 	ck_assert_uint_eq(the(ELECTION_ACTION_PUBLISH)->publish.successor, instance_of(2));
 	note(1);
 	deliver(true);
+	linger();
 	ck_assert_str_eq(trace, "1P 1P 2C 2P 1R 1W 1D 2A ");
 }
 END_TEST
@@ -240,6 +259,7 @@ START_TEST(handover_command)
 	ck_assert_str_eq(letters(), "P");
 	note(1);
 	deliver(true);
+	linger();
 	ck_assert_str_eq(trace, "1P 2C 2P 1R 1W 2A ");
 	on(3);
 	ck_assert_uint_eq(see(web_ip[0]).owner_instance, instance_of(2));

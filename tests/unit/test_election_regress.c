@@ -145,6 +145,40 @@ START_TEST(successor_without_majority)
 }
 END_TEST
 
+/* The successor claimed, and died before we had let go: nobody was the owner, and we crashed. */
+START_TEST(successor_dies_in_linger)
+{
+	own_web(2);
+	hand_over(web_ip[0], "n2");
+	heard(instance_of(2), web_ip[0], held(2, true));
+	ck_assert(see(web_ip[0]).held);
+	now_us += LINGER_US / 2;
+	node_dead(2);
+	for (size_t i = 0; i < 4 && election_deadline(e).us < now_us + BACKOFF_US; i++)
+		tick_at(election_deadline(e).us);
+	ck_assert(see(web_ip[0]).held);
+	ck_assert_uint_eq(see(web_ip[0]).owner_instance, instance_of(1));
+}
+END_TEST
+
+/* The first successor gave up; when the next one came, we let go without the moment of serving side by side. */
+START_TEST(linger_for_each_successor)
+{
+	own_web(3);
+	hand_over(web_ip[0], "n2");
+	heard(instance_of(2), web_ip[0], held(2, true));
+	now_us += LINGER_US / 2;
+	withdrawn(instance_of(2), web_ip[0]);
+	now_us += 100000;
+	hand_over(web_ip[0], "n3");
+	now_us += 100000;
+	heard(instance_of(3), web_ip[0], held(3, true));
+	ck_assert(see(web_ip[0]).held);
+	tick_at(now_us + LINGER_US);
+	ck_assert(!see(web_ip[0]).held);
+}
+END_TEST
+
 static Suite *election_suite(void)
 {
 	Suite *s = suite_create("election_regress");
@@ -160,6 +194,8 @@ static Suite *election_suite(void)
 	tcase_add_test(tc, many_rivals);
 	tcase_add_test(tc, failed_while_claimed);
 	tcase_add_test(tc, successor_without_majority);
+	tcase_add_test(tc, successor_dies_in_linger);
+	tcase_add_test(tc, linger_for_each_successor);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -8,7 +8,7 @@
 
 static struct ip many_ip[MANY_N];
 static struct election_service many[MANY_N];
-static char many_name[MANY_N][8];
+static char many_name[MANY_N][24];
 
 /* Services "s<i>" with one address each, 10.1.<i>: `n` of them from `first` on. */
 static void configure_many(size_t first, size_t n)
