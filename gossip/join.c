@@ -277,6 +277,10 @@ void join_take_raise(struct gossip *g, const struct gossip_event *event, struct 
 	if (r->failed || known < self_of(g)->instance || known == UINT64_MAX ||
 	    (!nonce_pending(g, nonce, event->packet.from) && member_find(g, event->packet.sender) == NULL))
 		return;
+	while (known + 1 < UINT64_MAX && member_find(g, known + 1) != NULL)
+		known++; /* never another's */
+	if (known + 1 == UINT64_MAX)
+		return;
 	member_raise_self(g, known + 1);
 	send_hello(g, event->packet.from); /* it tells the others who we are now */
 }
