@@ -177,7 +177,7 @@ static void add_subject(struct watch *w, const struct watch_edge *former, size_t
 	if (edge == NULL)
 		return; /* more subjects than any ring gives in practice: the others watch it */
 	edge->subject = true;
-	edge->quorum = 1;
+	edge->quorum = watcher_n / 2 + 1;
 	edge->watcher_n = 0;
 	for (size_t i = 0; i < watcher_n; i++) {
 		if (watchers[i] != w->self)
