@@ -619,9 +619,12 @@ static int open_gossip(struct app *app)
 	endpoint_format(app->endpoint, text);
 	if (app->udp_fd == -EADDRINUSE)
 		log_error("gossip.bind: UDP %s is in use: stop the other program, or set gossip.port", text);
+	else if (app->udp_fd == -EADDRNOTAVAIL)
+		log_error("%s:%u: gossip.bind: %s is no address of this host: name one, or an interface",
+			  app->config->path, app->config->gossip.line, text);
 	else
 		log_error("gossip.bind: UDP %s: %s", text, strerror(-app->udp_fd));
-	return 1;
+	return app->udp_fd == -EADDRNOTAVAIL ? 2 : 1;
 }
 
 static int make_node(struct app *app)

@@ -231,7 +231,6 @@ void join_take_join_ack(struct gossip *g, const struct gossip_event *event, stru
 	uint64_t nonce = wire_read_u64(r);
 	struct wire_reader opinion = wire_read_sub(r, 5);
 	struct member_record record;
-	const struct member *holder;
 	struct member *member;
 
 	(void)wire_read_view(&whole, 3 + 13);
@@ -243,15 +242,19 @@ void join_take_join_ack(struct gossip *g, const struct gossip_event *event, stru
 		g->stats.drops[GOSSIP_DROP_COOKIE]++;
 		return;
 	}
+	if (!name_free(g, event, &record, 0))
+		return; /* we found it before it found us: its name is taken, or its clock went back */
 	g->refused_at = INSTANT_NEVER;
 	member = member_take(g, &record, GOSSIP_REASON_JOINED);
-	if (member == NULL && (holder = member_named(g, record.name)) != NULL && holder->instance > record.instance &&
-	    holder->state != GOSSIP_ALIVE)
-		answer(g, event, MESSAGE_RAISE, 0,
-		       holder); /* its clock went back, and it found us before we found it */
 	if (member != NULL && !member->replay.started)
 		(void)replay_accept(&member->replay, event->packet.counter);
 	read_opinion(g, &opinion);
+}
+
+/* We asked it lately, or it is a member, whose packets cannot be recorded ones. */
+static bool answer_expected(const struct gossip *g, const struct gossip_event *event, uint64_t nonce)
+{
+	return nonce_pending(g, nonce, event->packet.from) || member_find(g, event->packet.sender) != NULL;
 }
 
 void join_take_refused(struct gossip *g, const struct gossip_event *event, struct wire_reader *r)
@@ -261,7 +264,9 @@ void join_take_refused(struct gossip *g, const struct gossip_event *event, struc
 
 	holder.ip = wire_read_ip(r);
 	holder.port = wire_read_u16(r);
-	if (r->failed || !nonce_pending(g, nonce, event->packet.from))
+	/* Who has joined keeps its name; of two that start together the later one goes. */
+	if (r->failed || !answer_expected(g, event, nonce) || g->joined ||
+	    (endpoint_compare(holder, event->packet.from) == 0 && event->packet.sender > self_of(g)->instance))
 		return;
 	if (g->refused_at.us == INSTANT_NEVER.us)
 		g->refused_at = g->now;
@@ -274,8 +279,7 @@ void join_take_raise(struct gossip *g, const struct gossip_event *event, struct 
 	uint64_t nonce = wire_read_u64(r);
 	uint64_t known = wire_read_u64(r);
 
-	if (r->failed || known < self_of(g)->instance || known == UINT64_MAX ||
-	    (!nonce_pending(g, nonce, event->packet.from) && member_find(g, event->packet.sender) == NULL))
+	if (r->failed || known < self_of(g)->instance || known == UINT64_MAX || !answer_expected(g, event, nonce))
 		return;
 	while (known + 1 < UINT64_MAX && member_find(g, known + 1) != NULL)
 		known++; /* never another's */

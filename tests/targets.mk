@@ -97,7 +97,7 @@ sim: $(B)/tests/sim/sim
 	$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL) --start $(START)
 
 check-lab: $(lab) $(prog)
-	@$(run_all) --label lab 'lab=B=$(B) tests/lab/run'
+	@$(run_all) --label lab 'lab=B=$(B) tests/lab/run' 'errors=B=$(B) tests/lab/errors'
 lab: $(lab) $(prog)
 	B=$(B) tests/lab/run $(ARGS)
 
@@ -109,11 +109,11 @@ check-install: $(prog)
 
 fuzz:
 	$(MAKE) MODE=fuzz fuzz-run
-# New inputs go to build/fuzz/found; crashes stay in the current folder, where libFuzzer writes them.
+# What it finds goes to build/fuzz/found: new inputs to a folder for each harness, crashes beside them.
 fuzz-run: $(fuzz)
 	@set -e; for bin in $(fuzz); do \
 		name=$${bin##*/fuzz_}; mkdir -p $(B)/found/$$name; echo "== $$name"; \
-		$$bin -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $(B)/found/$$name tests/fuzz/corpus/$$name; \
+		$$bin -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/found/$$name- -print_final_stats=1 $(B)/found/$$name tests/fuzz/corpus/$$name; \
 	done
 
 # The unit and the example name the paths of a Debian package; they are rewritten for PREFIX.

@@ -153,8 +153,8 @@ static struct run begin(void)
 	run.g = gossip_new(&config, 1, run.now);
 	check(run.g != NULL);
 	settle(&run);
-	for (uint8_t i = 1; i <= PEER_N; i++)
-		join(&run, i);
+	for (unsigned int i = 1; i <= PEER_N; i++)
+		join(&run, (uint8_t)i);
 	check(gossip_member_n(run.g) == PEER_N + 1);
 	return run;
 }

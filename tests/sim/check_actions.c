@@ -85,13 +85,16 @@ static void check_death(struct world *world, size_t observer, size_t subject, co
 	if (!world_runs(world, subject) || member->instance != gossip_instance(node_gossip(n->core)) || n->stop_us > 0)
 		return;
 	world->marks.n[MARK_FALSE_DEATH] += world_has_path(world, observer, subject);
+	/* what waited in the socket of a process that was stopped is old news, and it cannot know */
+	if (reason == GOSSIP_REASON_RUMOUR && !ran_lately(world, observer))
+		return;
 	if (ran_lately(world, subject) && check_disturbed_links(world, subject, span_us) == 0)
 		world_fail(world, "false-death: %s declares %s dead, which runs and has good links",
 			   world->nodes[observer].name, member->name);
 	else if (world->node_n > 2 && all_ran_lately(world) && check_disturbed_links(world, SIM_NODE_MAX, span_us) <= 1)
 		world_fail(world, "false-death: %s declares %s dead for a single bad link", world->nodes[observer].name,
 			   member->name);
-	else if (reason == GOSSIP_REASON_QUORUM && ran_lately(world, subject) &&
+	else if (reason == GOSSIP_REASON_QUORUM && all_ran_lately(world) &&
 		 check_disturbed_links(world, subject, span_us) < quorum_of(world, observer))
 		world_fail(world, "false-death: %s sees a quorum against %s, of which most links are good",
 			   world->nodes[observer].name, member->name);
@@ -187,6 +190,12 @@ static void check_reason(struct world *world, size_t observer, const struct node
 	if (reason == ELECTION_REASON_FIRST && action->owner.from[0] != '\0')
 		world_fail(world, "reason: %s says `first` for address %zu, but %s had it", world->nodes[observer].name,
 			   address, action->owner.from);
+	/* who missed the offer or the withdrawal sees a second claim; but nobody may lose one of its own that way */
+	if (reason == ELECTION_REASON_CONFLICT && nodes[1] != (int)observer) {
+		causes[cause_n++] = CAUSE_PLANNED;
+		causes[cause_n++] = CAUSE_KERNEL;
+		causes[cause_n++] = CAUSE_CONFIG;
+	}
 	if (!any_of(world, nodes, 3, causes, cause_n))
 		world_fail(world,
 			   "reason: %s says that address %zu went from %s to %s for `%s`; nothing of the kind happened",
