@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # clang-tidy over the given .c files with the checks of .clang-tidy, JOBS at a time (default: one for each processor). A file
 # that was found clean is not looked at again until its text, what it includes, the flags or the checks change: CACHE_DIR
-# (default build/tidy) holds one empty file for each hash.
+# (default mlbd/tidy in the user's cache folder, so that it outlives the tree) holds one empty file for each hash.
 #
 #   tools/check-tidy.sh FILE.c... -- COMPILER_FLAGS...
 #
@@ -10,7 +10,7 @@
 set -eu
 export LC_ALL=C
 
-cache=${CACHE_DIR:-build/tidy}
+cache=${CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mlbd/tidy}
 
 # uthash's macros lead the analyzer along paths that cannot be (a bucket that is empty and holds the element): in files that
 # use it, the two checks that follow pointers through them are off.

@@ -146,7 +146,9 @@ static size_t causes_of(enum election_reason reason, enum cause causes[CAUSE_N])
 
 	switch (reason) {
 	case ELECTION_REASON_OWNER_DEAD:
-	case ELECTION_REASON_CONFLICT:
+		break;
+	case ELECTION_REASON_CONFLICT: /* one that was refused may try again in the moment when another takes over */
+		causes[n++] = CAUSE_KERNEL;
 		break;
 	case ELECTION_REASON_FIRST:
 	case ELECTION_REASON_OWNER_LEFT:
@@ -193,7 +195,6 @@ static void check_reason(struct world *world, size_t observer, const struct node
 	/* who missed the offer or the withdrawal sees a second claim; but nobody may lose one of its own that way */
 	if (reason == ELECTION_REASON_CONFLICT && nodes[1] != (int)observer) {
 		causes[cause_n++] = CAUSE_PLANNED;
-		causes[cause_n++] = CAUSE_KERNEL;
 		causes[cause_n++] = CAUSE_CONFIG;
 	}
 	if (!any_of(world, nodes, 3, causes, cause_n))
