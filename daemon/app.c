@@ -533,8 +533,14 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 	warn_restart_keys(former, next);
 	memcpy(next->node.name, former->node.name, sizeof(next->node.name));
 	app->config = next;
-	if (apply_services(app) != 0)
-		log_error("reload error=\"out of memory\" action=\"services stay as they were\"");
+	if (apply_services(app) != 0) {
+		app->config = former; /* the election still borrows its services */
+		config_free(next);
+		snprintf(error, error_cap, "out of memory");
+		log_error("reload-refused error=\"out of memory\" action=\"the running configuration stays\"");
+		notify_ready();
+		return -ENOMEM;
+	}
 	refresh_meta(app);
 	config_free(former);
 	log_info("reloaded file=%s services=%zu", next->path, next->service_n);

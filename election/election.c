@@ -567,6 +567,18 @@ static struct node *node_add(struct election *e, uint64_t instance)
 	return node;
 }
 
+/* Nothing that an election looks at is different. */
+static bool same_node(const struct node *a, const struct node *b)
+{
+	uint8_t meta_a[META_LEN_MAX];
+	uint8_t meta_b[META_LEN_MAX];
+	int len_a = meta_encode(&a->meta, meta_a, sizeof(meta_a));
+	int len_b = meta_encode(&b->meta, meta_b, sizeof(meta_b));
+
+	return a->alive == b->alive && a->left == b->left && strcmp(a->name, b->name) == 0 && len_a == len_b &&
+	       len_a >= 0 && memcmp(meta_a, meta_b, (size_t)len_a) == 0;
+}
+
 static void take_node(struct election *e, const struct election_event *event)
 {
 	struct node *node = node_find(e, event->node.instance);
@@ -584,7 +596,7 @@ static void take_node(struct election *e, const struct election_event *event)
 	node->left = event->node.left;
 	if (event->node.meta != NULL)
 		node->meta = *event->node.meta;
-	if (memcmp(&before, node, sizeof(before)) == 0)
+	if (same_node(&before, node))
 		return;
 	if (!node_live(node) && node_live(&before))
 		doubt_majority(e, node->instance);

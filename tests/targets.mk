@@ -30,6 +30,7 @@ help:
 # make demo              three nodes, an address, three failures, a timeline; about 40 s; needs root
 # make sim SEEDS=10000   more random runs of the simulator (START=N SECONDS_VIRTUAL=60)
 # make lab ARGS='...'    the failover lab with arguments of your own
+# make footprint         memory and processor time of idle daemons over 60 s; needs root
 # make fuzz              libFuzzer on each decoder (FUZZ_SECONDS=60)
 # make install           mlbd, mlbctl, man pages, systemd unit (DESTDIR= PREFIX=/usr/local); make uninstall
 
@@ -100,6 +101,8 @@ check-lab: $(lab) $(prog)
 	@$(run_all) --label lab 'lab=B=$(B) tests/lab/run' 'errors=B=$(B) tests/lab/errors'
 lab: $(lab) $(prog)
 	B=$(B) tests/lab/run $(ARGS)
+footprint: $(lab) $(prog)
+	B=$(B) tests/lab/footprint
 
 demo: $(lab) $(prog)
 	@B=$(B) tools/demo.sh
@@ -137,5 +140,5 @@ uninstall:
 	-rmdir $(doc_dir)
 
 .PHONY: help check check-fast check-runner check-layers check-pure check-pure-objects check-format check-tidy check-docs check-man \
-	check-shell check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab demo \
+	check-shell check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab footprint demo \
 	check-install fuzz fuzz-run install uninstall
