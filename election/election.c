@@ -29,14 +29,6 @@
 /* Actions that one look at one address can cause. */
 #define LOOK_ACTION_MAX 6
 
-const char *election_reason_name(enum election_reason reason)
-{
-	static const char *const names[] = { "first",	 "owner-dead", "owner-left", "owner-ineligible", "handover",
-					     "conflict", "ineligible", "removed",    "failed",		 "stopped" };
-
-	return names[reason];
-}
-
 void election_config_defaults(struct election_config *config)
 {
 	config->claim_backoff = span_ms(300);
@@ -59,7 +51,7 @@ static uint32_t *ip_bucket(const struct election *e, struct ip ip)
 	return &e->by_ip[i];
 }
 
-static struct address *address_find(const struct election *e, struct ip ip)
+struct address *address_find(const struct election *e, struct ip ip)
 {
 	uint32_t slot = *ip_bucket(e, ip);
 
@@ -72,13 +64,13 @@ static struct address *address_get(struct election *e, struct ip ip)
 	uint32_t *bucket = ip_bucket(e, ip);
 	struct address *address;
 
+	assert(e->addresses != NULL);
 	if (*bucket != SLOT_NONE)
 		return &e->addresses[*bucket];
 	if (e->address_n == e->config.address_max)
 		return NULL;
 	*bucket = (uint32_t)e->address_n;
 	address = &e->addresses[e->address_n++];
-	address->used = true;
 	address->ip = ip;
 	address->since = e->now;
 	address->orphan_since = e->now;
@@ -171,76 +163,6 @@ static void take(struct election *e, struct address *address, enum election_reas
 	if (!address->unpublished)
 		publish(e, address);
 	set_owner(e, address, e->config.instance, reason);
-}
-
-/* --- reading the claims --------------------------------------------------------------------------------------------- */
-
-static const struct rival *rival_of(const struct address *address, uint64_t origin)
-{
-	for (size_t i = 0; i < address->rival_n; i++) {
-		if (address->rivals[i].origin == origin)
-			return &address->rivals[i];
-	}
-	return NULL;
-}
-
-/* Has the successor that this claim names taken over? Then it counts no more, however strong it is. */
-static bool superseded(const struct election *e, const struct address *address, const struct claim *claim)
-{
-	const struct rival *successor;
-	const struct node *node;
-
-	if (claim->state != CLAIM_HANDOVER)
-		return false;
-	if (claim->successor == e->config.instance)
-		return address->own.state == CLAIM_HELD && address->own.epoch > claim->epoch;
-	node = node_find(e, claim->successor);
-	successor = rival_of(address, claim->successor);
-	return node != NULL && node_live(node) && successor != NULL && successor->claim.epoch > claim->epoch;
-}
-
-/* The best claim of a living node, ours included; *owner 0 and NULL: none. */
-static const struct claim *holder(const struct election *e, const struct address *address, uint64_t *owner)
-{
-	const struct claim *best = NULL;
-	const char *best_name = NULL;
-
-	*owner = 0;
-	if (address->own.state != 0 && !superseded(e, address, &address->own)) {
-		best = &address->own;
-		best_name = e->config.self;
-		*owner = e->config.instance;
-	}
-	for (size_t i = 0; i < address->rival_n; i++) {
-		const struct rival *rival = &address->rivals[i];
-		const struct node *node = node_find(e, rival->origin);
-
-		if (node == NULL || !node_live(node) || superseded(e, address, &rival->claim))
-			continue;
-		if (best == NULL || claim_beats(address->ip, &rival->claim, node->name, best, best_name)) {
-			best = &rival->claim;
-			best_name = node->name;
-			*owner = rival->origin;
-		}
-	}
-	return best;
-}
-
-/* Why has the owner that we knew stopped being it? */
-static enum election_reason reason_of_loss(const struct election *e, const struct address *address, uint64_t next)
-{
-	const struct node *former = node_find(e, address->owner);
-	const struct rival *claim = rival_of(address, address->owner);
-
-	if (address->owner == 0)
-		return address->epoch_max <= 1 && address->last_owner == 0 ? ELECTION_REASON_FIRST : address->why;
-	if (former != NULL && former->left)
-		return ELECTION_REASON_OWNER_LEFT;
-	if (former == NULL || !former->alive)
-		return ELECTION_REASON_OWNER_DEAD;
-	if (former->meta.draining || (claim != NULL && claim->claim.state == CLAIM_HANDOVER))
-		return next != 0 ? ELECTION_REASON_HANDOVER : ELECTION_REASON_OWNER_LEFT;
-	return next != 0 && claim != NULL ? ELECTION_REASON_CONFLICT : ELECTION_REASON_OWNER_INELIGIBLE;
 }
 
 /* --- what a position asks for --------------------------------------------------------------------------------------- */
@@ -831,7 +753,7 @@ struct instant election_deadline(const struct election *e)
 	return e->wake;
 }
 
-/* --- life and looking ----------------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------------------------- */
 
 struct election *election_new(const struct election_config *config, struct instant now)
 {
@@ -869,80 +791,4 @@ void election_free(struct election *e)
 	free(e->by_ip);
 	free(e->list);
 	free(e);
-}
-
-size_t election_address_n(const struct election *e)
-{
-	return e->list_n;
-}
-
-static const char *state_of(const struct election *e, const struct address *address)
-{
-	const struct rival *rival = rival_of(address, address->owner);
-
-	if (address->own.state == CLAIM_HANDOVER || (rival != NULL && rival->claim.state == CLAIM_HANDOVER))
-		return "handover";
-	if (address->owner != 0)
-		return "owned";
-	return e->started ? "unowned" : "starting";
-}
-
-static void show(const struct election *e, const struct address *address, struct election_address *ret)
-{
-	const struct node *owner = address->owner != 0 ? node_find(e, address->owner) : NULL;
-
-	*ret = (struct election_address){ .ip = address->ip,
-					  .service = address->service->name,
-					  .owner = owner != NULL ? owner->name : NULL,
-					  .owner_instance = address->owner,
-					  .epoch = address->epoch_max,
-					  .since = address->since,
-					  .held = address->own.state != 0,
-					  .iface = address->own.state != 0 ? address->iface : NULL,
-					  .state = state_of(e, address),
-					  .mode = address->service->mode };
-}
-
-void election_address_at(const struct election *e, size_t index, struct election_address *ret)
-{
-	assert(index < e->list_n);
-	show(e, &e->addresses[e->list[index]], ret);
-}
-
-bool election_address_find(const struct election *e, struct ip ip, struct election_address *ret)
-{
-	const struct address *address = address_find(e, ip);
-
-	if (address == NULL || !address->configured)
-		return false;
-	show(e, address, ret);
-	return true;
-}
-
-const char *election_node_name(const struct election *e, uint64_t instance)
-{
-	const struct node *node = node_find(e, instance);
-
-	return node != NULL ? node->name : NULL;
-}
-
-size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap)
-{
-	const struct address *address = address_find(e, ip);
-	size_t n = 0;
-
-	if (address == NULL || !address->configured)
-		return 0;
-	for (size_t i = 0; i < e->node_n; i++) {
-		const struct node *node = &e->nodes[i];
-		size_t rank;
-
-		if (!node->used || !is_candidate(node, address))
-			continue;
-		n++;
-		rank = rank_of(e, address, node);
-		if (rank < cap)
-			names[rank] = node->name;
-	}
-	return n;
 }

@@ -25,7 +25,6 @@ struct rival {
 };
 
 struct address {
-	bool used;
 	bool configured;
 	bool was_configured; /* before the reload that is being taken */
 	struct ip ip;
@@ -93,5 +92,15 @@ size_t rank_of(const struct election *e, const struct address *address, const st
 struct node *best_candidate(const struct election *e, const struct address *address, uint64_t not, uint64_t nor);
 /* Merge key: does claim a by node_a beat claim b by node_b? Total and antisymmetric, the same on all nodes. */
 bool claim_beats(struct ip ip, const struct claim *a, const char *name_a, const struct claim *b, const char *name_b);
+
+/* What an instance claims of the address, if it is remembered; NULL: nothing. */
+const struct rival *rival_of(const struct address *address, uint64_t origin);
+/* The best claim of a living node, ours included; *owner 0 and NULL: none. */
+const struct claim *holder(const struct election *e, const struct address *address, uint64_t *owner);
+/* Why has the owner that we knew stopped being it? `next` is the owner now, 0: nobody. */
+enum election_reason reason_of_loss(const struct election *e, const struct address *address, uint64_t next);
+
+/* --- election.c --- */
+struct address *address_find(const struct election *e, struct ip ip);
 
 #endif

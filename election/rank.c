@@ -151,3 +151,71 @@ bool claim_beats(struct ip ip, const struct claim *a, const char *name_a, const 
 		return a->epoch > b->epoch;
 	return hash_a != hash_b ? hash_a > hash_b : strcmp(name_a, name_b) < 0;
 }
+
+const struct rival *rival_of(const struct address *address, uint64_t origin)
+{
+	for (size_t i = 0; i < address->rival_n; i++) {
+		if (address->rivals[i].origin == origin)
+			return &address->rivals[i];
+	}
+	return NULL;
+}
+
+/* Has the successor that this claim names taken over? Then it counts no more, however strong it is. */
+static bool superseded(const struct election *e, const struct address *address, const struct claim *claim)
+{
+	const struct rival *successor;
+	const struct node *node;
+
+	if (claim->state != CLAIM_HANDOVER)
+		return false;
+	if (claim->successor == e->config.instance)
+		return address->own.state == CLAIM_HELD && address->own.epoch > claim->epoch;
+	node = node_find(e, claim->successor);
+	successor = rival_of(address, claim->successor);
+	return node != NULL && node_live(node) && successor != NULL && successor->claim.epoch > claim->epoch;
+}
+
+/* The best claim of a living node, ours included; *owner 0 and NULL: none. */
+const struct claim *holder(const struct election *e, const struct address *address, uint64_t *owner)
+{
+	const struct claim *best = NULL;
+	const char *best_name = NULL;
+
+	*owner = 0;
+	if (address->own.state != 0 && !superseded(e, address, &address->own)) {
+		best = &address->own;
+		best_name = e->config.self;
+		*owner = e->config.instance;
+	}
+	for (size_t i = 0; i < address->rival_n; i++) {
+		const struct rival *rival = &address->rivals[i];
+		const struct node *node = node_find(e, rival->origin);
+
+		if (node == NULL || !node_live(node) || superseded(e, address, &rival->claim))
+			continue;
+		if (best == NULL || claim_beats(address->ip, &rival->claim, node->name, best, best_name)) {
+			best = &rival->claim;
+			best_name = node->name;
+			*owner = rival->origin;
+		}
+	}
+	return best;
+}
+
+/* Why has the owner that we knew stopped being it? */
+enum election_reason reason_of_loss(const struct election *e, const struct address *address, uint64_t next)
+{
+	const struct node *former = node_find(e, address->owner);
+	const struct rival *claim = rival_of(address, address->owner);
+
+	if (address->owner == 0)
+		return address->epoch_max <= 1 && address->last_owner == 0 ? ELECTION_REASON_FIRST : address->why;
+	if (former != NULL && former->left)
+		return ELECTION_REASON_OWNER_LEFT;
+	if (former == NULL || !former->alive)
+		return ELECTION_REASON_OWNER_DEAD;
+	if (former->meta.draining || (claim != NULL && claim->claim.state == CLAIM_HANDOVER))
+		return next != 0 ? ELECTION_REASON_HANDOVER : ELECTION_REASON_OWNER_LEFT;
+	return next != 0 && claim != NULL ? ELECTION_REASON_CONFLICT : ELECTION_REASON_OWNER_INELIGIBLE;
+}

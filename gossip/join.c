@@ -195,7 +195,7 @@ void join_take_join(struct gossip *g, const struct gossip_event *event, struct w
 	uint64_t nonce = wire_read_u64(r);
 	struct wire_reader opinion = wire_read_sub(r, 5);
 	int64_t bucket = bucket_now(g);
-	struct member_record record;
+	struct member_record record = { 0 };
 	struct member *member;
 	bool known;
 
@@ -230,7 +230,7 @@ void join_take_join_ack(struct gossip *g, const struct gossip_event *event, stru
 	struct wire_reader whole = wire_reader_of(event->packet.body, event->packet.len);
 	uint64_t nonce = wire_read_u64(r);
 	struct wire_reader opinion = wire_read_sub(r, 5);
-	struct member_record record;
+	struct member_record record = { 0 };
 	struct member *member;
 
 	(void)wire_read_view(&whole, 3 + 13);

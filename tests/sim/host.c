@@ -468,6 +468,9 @@ void host_receive(struct world *world, size_t node, struct packet *packet)
 		free(packet);
 		return;
 	}
+	if (world->options.trace != NULL)
+		world_say(world, false, "%s receives len=%zu counter=%llu", n->name, packet->len,
+			  (unsigned long long)packet->header.counter);
 	if (open_packet(world, n, packet, &event, body)) {
 		check_before_packet(world, node, &event);
 		world_step(world, node, &event);

@@ -152,7 +152,7 @@ static struct packet *make_packet(struct world *world, const struct sim_node *fr
 	if (len != (int)packet->len)
 		world_fail(world, "seal: seal_pack returned %d for %zu bytes", len, action->send.len);
 	world->marks.n[MARK_SEALED]++;
-	if (rng_chance(&world->rng, DAMAGE_PPM)) {
+	if (world->now_us < world->plan->calm_us && rng_chance(&world->rng, DAMAGE_PPM)) {
 		packet->damaged = true;
 		packet->data[rng_below(&world->rng, packet->len)] ^= (uint8_t)(1u << rng_below(&world->rng, 8));
 	}

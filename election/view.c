@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an election shows of itself: for status, logs and tests. Changes nothing. */
+#include <assert.h>
+
+#include "election/internal.h"
+
+const char *election_reason_name(enum election_reason reason)
+{
+	static const char *const names[] = { "first",	 "owner-dead", "owner-left", "owner-ineligible", "handover",
+					     "conflict", "ineligible", "removed",    "failed",		 "stopped" };
+
+	return names[reason];
+}
+
+size_t election_address_n(const struct election *e)
+{
+	return e->list_n;
+}
+
+static const char *state_of(const struct election *e, const struct address *address)
+{
+	const struct rival *rival = rival_of(address, address->owner);
+
+	if (address->own.state == CLAIM_HANDOVER || (rival != NULL && rival->claim.state == CLAIM_HANDOVER))
+		return "handover";
+	if (address->owner != 0)
+		return "owned";
+	return e->started ? "unowned" : "starting";
+}
+
+static void show(const struct election *e, const struct address *address, struct election_address *ret)
+{
+	const struct node *owner = address->owner != 0 ? node_find(e, address->owner) : NULL;
+
+	*ret = (struct election_address){ .ip = address->ip,
+					  .service = address->service->name,
+					  .owner = owner != NULL ? owner->name : NULL,
+					  .owner_instance = address->owner,
+					  .epoch = address->epoch_max,
+					  .since = address->since,
+					  .held = address->own.state != 0,
+					  .iface = address->own.state != 0 ? address->iface : NULL,
+					  .state = state_of(e, address),
+					  .mode = address->service->mode };
+}
+
+void election_address_at(const struct election *e, size_t index, struct election_address *ret)
+{
+	assert(index < e->list_n);
+	show(e, &e->addresses[e->list[index]], ret);
+}
+
+bool election_address_find(const struct election *e, struct ip ip, struct election_address *ret)
+{
+	const struct address *address = address_find(e, ip);
+
+	if (address == NULL || !address->configured)
+		return false;
+	show(e, address, ret);
+	return true;
+}
+
+const char *election_node_name(const struct election *e, uint64_t instance)
+{
+	const struct node *node = node_find(e, instance);
+
+	return node != NULL ? node->name : NULL;
+}
+
+size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap)
+{
+	const struct address *address = address_find(e, ip);
+	size_t n = 0;
+
+	if (address == NULL || !address->configured)
+		return 0;
+	for (size_t i = 0; i < e->node_n; i++) {
+		const struct node *node = &e->nodes[i];
+		size_t rank;
+
+		if (!node->used || !is_candidate(node, address))
+			continue;
+		n++;
+		rank = rank_of(e, address, node);
+		if (rank < cap)
+			names[rank] = node->name;
+	}
+	return n;
+}
