@@ -36,9 +36,6 @@
 /* HELLOs whose answer is awaited. */
 #define HELLO_MAX 64
 
-/* Time for repairing a full state that came with a gap. */
-#define JOIN_REPAIR_MS 60
-
 /* How long a cookie is good: the bucket that made it and the next. */
 #define COOKIE_BUCKET_S 10
 
@@ -170,7 +167,7 @@ struct gossip {
 	uint32_t self;
 	uint32_t live_n; /* alive and suspect, ourselves included */
 	uint32_t suspect_n;
-	uint32_t down_n; /* dead */
+	uint32_t down_n; /* dead and left */
 
 	struct item *items; /* owned, item_max */
 	uint32_t item_free;
@@ -199,7 +196,8 @@ struct gossip {
 	struct instant leave_at;
 	size_t redial_index;
 	bool joined;
-	bool contacted; /* a peer has given us its state */
+	bool contacted;	      /* a peer has given us its state */
+	unsigned int hurry_n; /* turns since then */
 	bool leaving;
 	bool left;
 	bool view_changed;	   /* the watch rings are to be computed anew */

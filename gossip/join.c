@@ -19,6 +19,9 @@
 /* A HELLO is as long as the longest answer that it may draw. */
 #define HELLO_LEN 64
 
+/* Turns in a million at which a member that left is dialled. */
+#define LEFT_REDIAL_PPM 50000
+
 /* How long the answer to a HELLO or JOIN may take. */
 #define HELLO_TIMEOUT_S 3
 
@@ -168,7 +171,7 @@ static bool name_free(struct gossip *g, const struct gossip_event *event, const 
 	if (holder == NULL || holder->instance == record->instance)
 		return true;
 	if (slot_of(g, holder) == g->self ||
-	    (holder->state == GOSSIP_ALIVE && endpoint_compare(holder->endpoint, record->endpoint) != 0)) {
+	    (member_live(holder) && endpoint_compare(holder->endpoint, record->endpoint) != 0)) {
 		answer(g, event, MESSAGE_REFUSED, nonce, holder);
 		return false;
 	}
@@ -324,7 +327,9 @@ static void redial(struct gossip *g)
 			send_hello(g, g->config.seeds[at]);
 			return;
 		}
-		if (member != NULL && member->state == GOSSIP_DEAD) {
+		/* who left may have been started again where we are out of its sight; it is asked now and then */
+		if (member != NULL && (member->state == GOSSIP_DEAD ||
+				       (member->state == GOSSIP_LEFT && rng_chance(&g->rng, LEFT_REDIAL_PPM)))) {
 			send_hello(g, member->endpoint);
 			return;
 		}
@@ -348,7 +353,7 @@ static void hurry(struct gossip *g)
 {
 	struct member *peer;
 
-	if (!g->contacted && (peer = member_random(g, NULL)) != NULL)
+	if ((!g->contacted || g->hurry_n++ % 2 == 1) && (peer = member_random(g, NULL)) != NULL)
 		sync_ask_state(g, peer);
 	if (all_seeds_new(g))
 		join_done(g, false);

@@ -108,14 +108,14 @@ static void view_leave(struct gossip *g, const struct member *member)
 {
 	g->live_n -= member_live(member);
 	g->suspect_n -= member->state == GOSSIP_SUSPECT;
-	g->down_n -= member->state == GOSSIP_DEAD;
+	g->down_n -= member->state == GOSSIP_DEAD || member->state == GOSSIP_LEFT;
 }
 
 static void view_enter(struct gossip *g, const struct member *member)
 {
 	g->live_n += member_live(member);
 	g->suspect_n += member->state == GOSSIP_SUSPECT;
-	g->down_n += member->state == GOSSIP_DEAD;
+	g->down_n += member->state == GOSSIP_DEAD || member->state == GOSSIP_LEFT;
 }
 
 static void tell(struct gossip *g, const struct member *member, enum gossip_state from, enum gossip_state to,
@@ -144,6 +144,8 @@ static void set_state(struct gossip *g, struct member *member, enum gossip_state
 		member->dead_at = instant_add(g->now, g->config.timers.suspicion);
 	if (state_live(from) != state_live(state))
 		g->view_changed = true;
+	if (!state_live(state))
+		watch_drop(&g->watch, member->instance);
 	tell(g, member, from, state, reason);
 }
 

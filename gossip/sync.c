@@ -307,8 +307,7 @@ void sync_take_state_end(struct gossip *g, struct member *from, struct wire_read
 		return;
 	}
 	sync_list(g, from, false);
-	g->contacted = true;
-	g->join_at = instant_min(g->join_at, instant_add(g->now, span_ms(JOIN_REPAIR_MS)));
+	g->contacted = true; /* join.c asks again */
 }
 
 void sync_tick(struct gossip *g)

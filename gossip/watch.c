@@ -267,6 +267,23 @@ static size_t count_votes(const struct watch *w, const struct watch_edge *edge)
 	return n;
 }
 
+void watch_drop(struct watch *w, uint64_t instance)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->edge_n; i++) {
+		if (w->edges[i].instance != instance)
+			w->edges[kept++] = w->edges[i];
+	}
+	w->edge_n = kept;
+	kept = 0;
+	for (size_t i = 0; i < w->vote_n; i++) {
+		if (w->votes[i].subject != instance)
+			w->votes[kept++] = w->votes[i];
+	}
+	w->vote_n = kept;
+}
+
 /* --- messages ------------------------------------------------------------------------------------------------------- */
 
 static void say(struct watch_out *out, enum watch_message_kind kind, uint64_t to, uint64_t subject, struct span age)

@@ -99,6 +99,8 @@ void watch_init(struct watch *w, const struct watch_timers *timers, uint64_t sel
  */
 void watch_view(struct watch *w, const struct watch_member *members, size_t member_n, struct watch_member *scratch,
 		struct instant now);
+/* It is dead, or has left: forget the edge at once. Should it come back, it begins anew. */
+void watch_drop(struct watch *w, uint64_t instance);
 /* An authenticated packet came from this instance. */
 void watch_heard(struct watch *w, uint64_t instance, struct instant now);
 /* It heard us at this instant: it answered, or its heartbeat said so. A node that hears nobody is as good as dead. */

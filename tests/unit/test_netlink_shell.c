@@ -27,7 +27,7 @@
 /* The exit status that means "skipped". */
 #define EXIT_SKIPPED 77
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 #define MANY 10000
 
 static const char vip4[] = "192.0.2.10";
@@ -720,7 +720,7 @@ static Suite *suite_of_all(void)
 	TCase *tcase = tcase_create("netlink_shell");
 
 	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, first_dump_knows_the_host);
 	tcase_add_test(tcase, address_comes_and_goes);
