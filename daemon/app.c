@@ -208,6 +208,8 @@ static void step_all(struct app *app, const struct node_event *event)
 
 void app_node_event(struct app *app, const struct node_event *event)
 {
+	if (app->ended)
+		return;
 	if (app->in_step) {
 		/* only the kernel's immediate refusals come this way; the kinds defer carry no borrowed pointers */
 		assert(event->kind == NODE_EVENT_CLAIMED || event->kind == NODE_EVENT_CLAIM_FAILED ||
@@ -217,11 +219,13 @@ void app_node_event(struct app *app, const struct node_event *event)
 		return;
 	}
 	step_all(app, event);
-	while (app->deferred_n > 0) {
-		struct node_event next = app->deferred[--app->deferred_n];
+	for (size_t i = 0; i < app->deferred_n; i++) { /* what is handled may add more at the end */
+		struct node_event next = app->deferred[i];
 
+		next.now = clock_now();
 		step_all(app, &next);
 	}
+	app->deferred_n = 0;
 	arm_tick(app);
 }
 
@@ -277,7 +281,8 @@ static void on_udp(uv_poll_t *poll, int status, int events)
 	struct app *app = poll->data;
 	int n;
 
-	(void)status;
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_udp); /* libuv stops a handle whose descriptor reports an error */
 	(void)events;
 	/* -ECONNREFUSED and its likes report an earlier send: a peer is away */
 	n = udp_read(app->udp_fd, take_datagram, app);
@@ -747,7 +752,11 @@ int app_run(struct config *config)
 	if (status == 0) {
 		uv_run(&app->loop, UV_RUN_DEFAULT);
 		status = app->exit_status;
+		uv_poll_stop(&app->udp_poll); /* from here on nothing may claim again */
+		uv_timer_stop(&app->tick_timer);
+		app->ended = true;
 		release_all(app);
+		host_flush(app->host);
 		log_info("stopped status=%d", status);
 	}
 	control_close(app->control);

@@ -37,6 +37,7 @@ struct app {
 	uint64_t hello_n; /* HELLOs sent, to spread the questions that go with them */
 	bool in_step;	  /* node_step's actions are being carried out */
 	bool stopping;
+	bool ended; /* the loop is over: addresses are being released for good */
 	int exit_status;
 	/* Events for the node that came up while its actions were being carried out (a claim that failed at once). */
 	size_t deferred_n;

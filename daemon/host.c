@@ -194,9 +194,9 @@ static void on_netlink_changed(void *arg)
 	struct host *host = arg;
 	struct held *held;
 
+	host->handler.changed(host->handler.arg); /* first: a link may have gone in the same turn */
 	while ((held = find_in_service(host)) != NULL)
 		confirm(host, held, clock_now());
-	host->handler.changed(host->handler.arg);
 }
 
 /* Another program removed one of our addresses: put it back, but do not fight for ever. */
@@ -225,6 +225,7 @@ static void on_netlink_removed(void *arg, uint32_t index, struct ip ip)
 		    held->iface, held->restore_n);
 	renew(host, held, now);
 	(void)announcer_start(host->announcer, ip, index, now);
+	announce(host, now);
 }
 
 static void on_netlink_added(void *arg, uint32_t index, struct ip ip, int error)
@@ -279,6 +280,13 @@ static void heard(struct host *host, struct ip ip, struct mac mac)
 	host->handler.stranger(host->handler.arg, ip, mac, held->iface);
 }
 
+/* libuv stops a handle whose descriptor reports an error; an overrun of a netlink or packet socket is one. */
+static void keep_polling(uv_poll_t *poll, int status, uv_poll_cb cb)
+{
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, cb);
+}
+
 static void on_arp(uv_poll_t *poll, int status, int events)
 {
 	struct host *host = poll->data;
@@ -286,7 +294,7 @@ static void on_arp(uv_poll_t *poll, int status, int events)
 	uint32_t ifindex;
 	int result;
 
-	(void)status;
+	keep_polling(poll, status, on_arp);
 	(void)events;
 	for (unsigned int i = 0; i < FRAMES_PER_TURN; i++) {
 		result = arp_socket_read(host->arp_fd, &packet, &ifindex);
@@ -305,7 +313,7 @@ static void on_ndp(uv_poll_t *poll, int status, int events)
 	uint32_t ifindex;
 	int result;
 
-	(void)status;
+	keep_polling(poll, status, on_ndp);
 	(void)events;
 	for (unsigned int i = 0; i < FRAMES_PER_TURN; i++) {
 		result = ndp_socket_read(host->ndp_fd, &packet, &source, &ifindex);
@@ -321,7 +329,7 @@ static void on_netlink(uv_poll_t *poll, int status, int events)
 	struct host *host = poll->data;
 	int error;
 
-	(void)status;
+	keep_polling(poll, status, on_netlink);
 	(void)events;
 	error = netlink_read(host->netlink);
 	if (error != 0)
@@ -455,6 +463,11 @@ void host_release(struct host *host, struct ip ip)
 		return;
 	(void)netlink_del(host->netlink, held->ifindex, ip);
 	forget(host, held);
+}
+
+void host_flush(struct host *host)
+{
+	netlink_flush(host->netlink, span_s(1));
 }
 
 void host_announce(struct host *host, struct ip ip, struct instant now)

@@ -41,6 +41,8 @@ void host_close(struct host *host);
 void host_claim(struct host *host, struct ip ip, const char *iface, struct instant now);
 /* Take it off at once. Unknown: nothing happens. */
 void host_release(struct host *host, struct ip ip);
+/* Wait, not for long, until the kernel has taken everything off that was released. For the end of the program. */
+void host_flush(struct host *host);
 /* Announce a held address again from the start of its schedule. */
 void host_announce(struct host *host, struct ip ip, struct instant now);
 /* Remove what an earlier run left: addresses with our mark that are not held. Returns how many. */

@@ -22,9 +22,12 @@
 #include <string.h>
 
 /* Room that one step of either core may need in the caller's list. */
-#define NODE_ROOM_MIN ELECTION_ACTION_MAX
+#define NODE_ROOM_MIN (2 * ELECTION_ACTION_MAX)
 
 #define NODE_ARENA_LEN (2 * GOSSIP_ARENA_LEN)
+
+/* Publications that wait: those of the two election steps that one action may cause fit on top of as many again. */
+#define NODE_PUBLISH_MAX (4 * ELECTION_ACTION_MAX)
 
 /* Names of forgotten instances, so that a log line can still say from whom an address came. */
 #define NODE_GONE_MAX 64
@@ -53,7 +56,8 @@ struct node {
 	struct election_out election_out; /* scratch of one election step */
 	size_t publish_n;
 	size_t publish_at;
-	struct node_publish publish[2 * ELECTION_ACTION_MAX];
+	struct node_publish publish[NODE_PUBLISH_MAX];
+	struct gossip_out publish_out; /* what gossip answered to a publication; empty between two of them */
 	size_t arena_len;
 	uint8_t arena[NODE_ARENA_LEN];
 	size_t gone_n; /* ever; the ring holds the last NODE_GONE_MAX */
@@ -112,7 +116,7 @@ static void take_election_action(struct node *node, const struct election_action
 		add_action(out, NODE_ACTION_ANNOUNCE)->claim.ip = action->ip;
 		break;
 	case ELECTION_ACTION_PUBLISH:
-		assert(node->publish_n < 2 * ELECTION_ACTION_MAX);
+		assert(node->publish_n < NODE_PUBLISH_MAX);
 		node->publish[node->publish_n++] = (struct node_publish){ action->ip, action->publish };
 		break;
 	case ELECTION_ACTION_OWNER:
@@ -256,11 +260,16 @@ static void take_gossip_action(struct node *node, const struct gossip_action *ac
 static bool has_room(const struct node *node, const struct node_out *out)
 {
 	return out->action_n + NODE_ROOM_MIN + 2 <= NODE_ACTION_MAX &&
-	       node->publish_n + ELECTION_ACTION_MAX <= 2 * ELECTION_ACTION_MAX &&
 	       node->arena_len + PACKET_LEN_MAX <= NODE_ARENA_LEN;
 }
 
-static void publish_next(struct node *node, struct instant now)
+/* No room for what the next step of the election may want published. */
+static bool publish_full(const struct node *node)
+{
+	return node->publish_n + 2 * ELECTION_ACTION_MAX > NODE_PUBLISH_MAX;
+}
+
+static void publish_next(struct node *node, struct instant now, struct node_out *out)
 {
 	const struct node_publish *publish = &node->publish[node->publish_at++];
 	struct gossip_event event = { .kind = GOSSIP_EVENT_ITEM, .now = now };
@@ -275,7 +284,12 @@ static void publish_next(struct node *node, struct instant now)
 		event.item.value_len = sizeof(value);
 	}
 	event.item.more = node->publish_at < node->publish_n;
-	gossip_do(node, &event);
+	/* gossip may still have news that we have not read: its answer to this, packets and nothing else, goes elsewhere */
+	gossip_step(node->gossip, &event, &node->publish_out);
+	for (size_t i = 0; i < node->publish_out.action_n; i++) {
+		assert(node->publish_out.actions[i].kind == GOSSIP_ACTION_SEND);
+		take_send(node, &node->publish_out.actions[i], out);
+	}
 	if (node->publish_at == node->publish_n) {
 		node->publish_at = 0;
 		node->publish_n = 0;
@@ -306,12 +320,17 @@ static void leave(struct node *node, struct instant now)
 static void settle(struct node *node, struct instant now, struct node_out *out)
 {
 	while (has_room(node, out)) {
-		if (gossip_instance(node->gossip) != node->instance)
+		bool publish = node->publish_at < node->publish_n &&
+			       (publish_full(node) || node->gossip_at == node->gossip_out.action_n);
+
+		if (publish && node->arena_len > NODE_ARENA_LEN - GOSSIP_ARENA_LEN)
+			return; /* the caller empties the arena */
+		if (publish)
+			publish_next(node, now, out);
+		else if (gossip_instance(node->gossip) != node->instance)
 			follow_instance(node, now, out);
 		else if (node->gossip_at < node->gossip_out.action_n)
 			take_gossip_action(node, &node->gossip_out.actions[node->gossip_at++], now, out);
-		else if (node->publish_at < node->publish_n)
-			publish_next(node, now);
 		else if (node->stopping && node->drained && !node->leaving)
 			leave(node, now);
 		else
@@ -354,7 +373,7 @@ static void tick(struct node *node, struct instant now, struct node_out *out)
 		gossip_do(node, &gossip);
 		settle(node, now, out);
 	}
-	if (instant_reached(election_deadline(node->election), now) && has_room(node, out))
+	if (instant_reached(election_deadline(node->election), now) && has_room(node, out) && !publish_full(node))
 		election_do(node, &election, out);
 }
 

@@ -209,19 +209,6 @@ static const char *text_of(const cJSON *body, const char *key)
 	return cJSON_IsString(value) ? value->valuestring : NULL;
 }
 
-/* Is the node a live candidate for the address, other than its owner? */
-static bool is_candidate(const struct election *election, struct ip ip, const char *node)
-{
-	static const char *names[MEMBER_MAX];
-	size_t n = election_candidates(election, ip, names, MEMBER_MAX);
-
-	for (size_t i = 0; i < n && i < MEMBER_MAX; i++) {
-		if (strcmp(names[i], node) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int refuse(int code, char *error, size_t cap, const char *subject, const char *why)
 {
 	snprintf(error, cap, "%s: %s", subject, why);
@@ -242,7 +229,7 @@ static int check_handover(const struct app *app, const char *service, const char
 			continue;
 		known = true;
 		held = held || address.held;
-		if (address.held && !is_candidate(election, address.ip, node))
+		if (address.held && !election_is_candidate(election, address.ip, node))
 			return refuse(409, error, error_cap, node,
 				      "is no candidate: not alive, draining, or without a matching interface or label");
 	}

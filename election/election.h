@@ -199,6 +199,8 @@ void election_address_at(const struct election *e, size_t index, struct election
 bool election_address_find(const struct election *e, struct ip ip, struct election_address *ret);
 /* The name of a node by instance; NULL: not known (any more). Borrowed until the next step. */
 const char *election_node_name(const struct election *e, uint64_t instance);
+/* Is the named node a candidate for the address? */
+bool election_is_candidate(const struct election *e, struct ip ip, const char *name);
 /* Candidates for an address in order of rank, best first; names borrowed. Returns how many there are (may exceed cap). */
 size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap);
 

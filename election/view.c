@@ -67,6 +67,14 @@ const char *election_node_name(const struct election *e, uint64_t instance)
 	return node != NULL ? node->name : NULL;
 }
 
+bool election_is_candidate(const struct election *e, struct ip ip, const char *name)
+{
+	const struct address *address = address_find(e, ip);
+	const struct node *node = node_named(e, name);
+
+	return address != NULL && address->configured && node != NULL && is_candidate(node, address);
+}
+
 size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap)
 {
 	const struct address *address = address_find(e, ip);

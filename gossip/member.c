@@ -309,7 +309,8 @@ static bool overrides(const struct member *member, enum gossip_state state, uint
 		return member->state == GOSSIP_DEAD ? incarnation > member->incarnation
 						    : incarnation >= member->incarnation;
 	case GOSSIP_LEFT:
-		return incarnation >= member->incarnation;
+		/* the dead may have left before: final either way, and all must agree in the end */
+		return incarnation >= member->incarnation || member->state == GOSSIP_DEAD;
 	}
 	return false;
 }

@@ -248,7 +248,9 @@ void sync_push(struct gossip *g, struct endpoint to, uint64_t receiver)
 	struct push *push = NULL;
 
 	for (size_t i = 0; i < PUSH_MAX; i++) {
-		if (!g->pushes[i].used || g->pushes[i].receiver == receiver)
+		if (g->pushes[i].used && g->pushes[i].receiver == receiver)
+			return; /* on its way */
+		if (!g->pushes[i].used)
 			push = &g->pushes[i];
 	}
 	if (push == NULL)

@@ -766,3 +766,14 @@ size_t netlink_clean_leftovers(struct netlink *n, const struct ip *keep, size_t 
 	free(sorted);
 	return asked;
 }
+
+void netlink_flush(struct netlink *n, struct span limit)
+{
+	struct instant until = instant_add(clock_now(), limit);
+	struct pollfd poll_fd = { .fd = netlink_request_fd(n), .events = POLLIN };
+
+	while (n->head != n->tail && instant_before(clock_now(), until)) {
+		if (poll(&poll_fd, 1, 50) > 0 && netlink_read(n) != 0)
+			return;
+	}
+}

@@ -6,6 +6,7 @@
 #ifndef MLB_NETLINK_NETLINK_H
 #define MLB_NETLINK_NETLINK_H
 
+#include "base/time.h"
 #include "netlink/table.h"
 
 struct netlink; /* opaque */
@@ -62,6 +63,8 @@ int netlink_probe_rights(struct netlink *n);
  */
 int netlink_add(struct netlink *n, uint32_t index, struct ip ip, uint32_t valid_s);
 int netlink_del(struct netlink *n, uint32_t index, struct ip ip);
+/* Wait until everything that was asked for is answered, or for `limit`. For the end of the program. */
+void netlink_flush(struct netlink *n, struct span limit);
 /*
  * Remove every address that carries our mark and is not in keep[0..keep_n): what an earlier run left.
  * Returns how many removals were asked for.

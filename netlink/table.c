@@ -272,10 +272,14 @@ static bool segment_before(const struct segment_list *list, const struct segment
 {
 	bool a_first = is_first(list, a->iface);
 	bool b_first = is_first(list, b->iface);
+	bool a_bare = a->subnet.ip.family == IP_NONE;
+	bool b_bare = b->subnet.ip.family == IP_NONE;
 	int names = strcmp(a->iface, b->iface);
 
 	if (a_first != b_first)
 		return a_first;
+	if (a_bare != b_bare)
+		return b_bare; /* the many links of a container host carry no subnet and must not crowd out those that do */
 	return names != 0 ? names < 0 : subnet_compare(a->subnet, b->subnet) < 0;
 }
 

@@ -34,7 +34,7 @@ bool netlink_table_has_address(const struct netlink_table *t, uint32_t index, st
 /*
  * The usable segments of this host, for base/meta.h: links that are Ethernet, running, not enslaved, each with the
  * subnets of its addresses that are not ours, not link-local and not host prefixes (/32, /128: they say nothing about
- * the link), or one entry without a subnet when it has none; each once, ordered by name, then subnet; at most
+ * the link), or one entry without a subnet when it has none; each once, those with a subnet first, then ordered by name, then subnet; at most
  * SEGMENT_MAX. Interfaces in `first` (may be NULL) come first, so that configured ones are never cut off. Returns the
  * number of segments that existed (may exceed SEGMENT_MAX: log it).
  */

@@ -361,7 +361,8 @@ START_TEST(peer_leaves)
 	ck_assert_int_eq(last_news(p.instance)->action.member.reason, GOSSIP_REASON_LEFT);
 	forget_seen();
 	run(10 * SECOND);
-	for (size_t i = 0; i < seen_n; i++) { /* who has left is asked now and then whether it is back, and nothing else */
+	for (size_t i = 0; i < seen_n;
+	     i++) { /* who has left is asked now and then whether it is back, and nothing else */
 		if (seen[i].action.kind != GOSSIP_ACTION_SEND ||
 		    endpoint_compare(seen[i].action.send.to, p.endpoint) != 0)
 			continue;

@@ -351,6 +351,7 @@ START_TEST(enslaved_link_is_no_segment)
 {
 	const struct netlink_table *table = netlink_table(netlink);
 	struct segment segments[SEGMENT_MAX];
+	bool bridge = false;
 	size_t n;
 
 	run("ip link add br0 type bridge && ip link set br0 up && ip link set v0 master br0");
@@ -358,9 +359,11 @@ START_TEST(enslaved_link_is_no_segment)
 	ck_assert_uint_eq(netlink_table_link(table, v0)->master, if_nametoindex("br0"));
 	TURN_UNTIL(netlink, netlink_table_link_named(table, "br0")->running);
 	netlink_table_segments(table, NULL, 0, segments, &n);
-	ck_assert_str_eq(segments[0].iface, "br0");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		bridge = bridge || strcmp(segments[i].iface, "br0") == 0;
 		ck_assert_str_ne(segments[i].iface, "v0");
+	}
+	ck_assert(bridge);
 	/* leaving it is an RTM_DELLINK of family AF_BRIDGE: the link stays */
 	run("ip link set v0 nomaster");
 	TURN_UNTIL(netlink, netlink_table_link(table, v0)->master == 0);

@@ -322,9 +322,10 @@ END_TEST
 START_TEST(segments_first_ones_are_kept)
 {
 	const char *const first[] = { "zeta", "absent", "eth9" };
-	const char *const plain[] = { "eth0 -", "eth1 -", "eth2 -", "eth3 -", "eth4 -", "eth5 -", "eth6 -", "eth7 -" };
-	const char *const want[] = { "eth9 -", "zeta 10.0.0.0/24", "zeta fd00::/64", "eth0 -",
-				     "eth1 -", "eth2 -",	   "eth3 -",	     "eth4 -" };
+	const char *const plain[] = { "zeta 10.0.0.0/24", "zeta fd00::/64", "eth0 -", "eth1 -",
+				      "eth2 -",		  "eth3 -",	    "eth4 -", "eth5 -" };
+	const char *const want[] = { "zeta 10.0.0.0/24", "zeta fd00::/64", "eth9 -", "eth0 -",
+				     "eth1 -",		 "eth2 -",	   "eth3 -", "eth4 -" };
 	char name[IFACE_NAME_MAX + 1];
 
 	for (uint32_t i = 0; i < 10; i++) {
