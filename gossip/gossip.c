@@ -245,8 +245,7 @@ static void take_item(struct gossip *g, struct wire_reader *r)
 }
 
 /* Messages of a member. */
-static void take_message(struct gossip *g, struct member *from, enum message_type type,
-			 const struct gossip_event *event, struct wire_reader *r)
+static void take_message(struct gossip *g, struct member *from, enum message_type type, struct wire_reader *r)
 {
 	switch (type) {
 	case MESSAGE_PING:
@@ -300,7 +299,6 @@ static void take_message(struct gossip *g, struct member *from, enum message_typ
 	case MESSAGE_TYPE_N:
 		break;
 	}
-	(void)event;
 }
 
 /* Messages of the handshake, which may come from strangers. False: it is none. */
@@ -354,7 +352,7 @@ static void take_body(struct gossip *g, struct member *from, const struct gossip
 			g->stats.drops[GOSSIP_DROP_UNKNOWN]++;
 			return;
 		}
-		take_message(g, from, type, event, &message); /* unknown types of a newer version are passed over */
+		take_message(g, from, type, &message); /* unknown types of a newer version are passed over */
 		if (message.failed) {
 			g->stats.drops[GOSSIP_DROP_MALFORMED]++;
 			return;
