@@ -31,6 +31,9 @@
 /* Seeds in `gossip.join`. */
 #define SEED_MAX 64
 
+/* Addresses of one node that gossip uses at once (`gossip.bind` as a list). Two is usual; corosync allows eight links. */
+#define PATH_MAX_N 4
+
 /* Largest UDP payload that we send unless configured: fits a 1500-byte MTU with IPv6 and one VLAN/VXLAN header. */
 #define PACKET_LEN_DEFAULT 1400
 

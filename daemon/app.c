@@ -5,7 +5,7 @@
  * One thread, one libuv loop. Everything that happens becomes an event for the node (daemon/node.h), and everything the node
  * answers is carried out by `carry_out`:
  *
- *   UDP socket    -> seal_open -> PACKET        SEND      -> seal_pack -> UDP socket
+ *   transport     -> PACKET, HINT               SEND      -> transport (seal, UDP)
  *   tick timer    -> TICK                       CLAIM     -> host_claim    (netlink, then ARP / NDP)
  *   netlink       -> META (segments)            RELEASE   -> host_release
  *   kernel errors -> CLAIM_FAILED, LOST         ANNOUNCE  -> host_announce
@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/report.h"
 #include "gossip/udp.h"
 
 /* A stop that has not finished after this ends anyway: the service manager would kill us, with the addresses still up. */
@@ -49,91 +50,6 @@ static void solicit(struct app *app, struct ip peer)
 
 /* --- what the node says --------------------------------------------------------------------------------------------- */
 
-static void do_send(struct app *app, const struct node_action *action)
-{
-	const struct seal_header header = { action->send.sender, action->send.receiver, action->send.counter };
-	uint8_t datagram[PACKET_LEN_MAX + SEAL_OVERHEAD];
-	int len = seal_pack(&app->config->gossip.ring, &header, action->send.body, action->send.len, datagram,
-			    sizeof(datagram));
-	int error;
-
-	if (header.receiver == 0)
-		solicit(app, action->send.to.ip);
-	error = len < 0 ? len : udp_send(app->udp_fd, action->send.to, datagram, (size_t)len);
-
-	/* An absent peer or a full buffer looks like loss, which gossip is made for: count it, log at powers of two. */
-	if (error != 0 && ++app->send_errors >= app->send_error_logged * 2) {
-		char to[ENDPOINT_TEXT_MAX];
-
-		app->send_error_logged = app->send_errors;
-		log_debug("gossip-send-failed to=%s error=\"%s\" count=%llu", endpoint_format(action->send.to, to),
-			  strerror(-error), (unsigned long long)app->send_errors);
-	}
-}
-
-static const char *or_none(const char *text)
-{
-	return text[0] != '\0' ? text : "none";
-}
-
-static const char *state_text(enum gossip_state state)
-{
-	return state == 0 ? "unknown" : gossip_state_name(state);
-}
-
-static void say_member(struct app *app, const struct node_action *action)
-{
-	const char *from = state_text(action->member.from);
-	const char *to = action->member.to == 0 ? "forgotten" : state_text(action->member.to);
-	const char *reason = gossip_reason_name(action->member.reason);
-	struct event *event;
-
-	if (action->member.from == action->member.to)
-		return; /* metadata only */
-	log_info("member name=%s from=%s to=%s reason=%s", action->member.name, from, to, reason);
-	event = event_ring_push(app->events, clock_wall_ms(), EVENT_MEMBER, "%s: %s -> %s (%s)", action->member.name,
-				from, to, reason);
-	event_field_add(event, "name", "%s", action->member.name);
-	event_field_add(event, "from", "%s", from);
-	event_field_add(event, "to", "%s", to);
-	event_field_add(event, "reason", "%s", reason);
-}
-
-static void say_owner(struct app *app, const struct node_action *action)
-{
-	struct election_address address;
-	char ip[IP_TEXT_MAX];
-	struct event *event;
-	const char *from = or_none(action->owner.from);
-	const char *to = or_none(action->owner.to);
-	const char *reason = election_reason_name(action->owner.reason);
-	const char *service =
-		election_address_find(node_election(app->node), action->owner.ip, &address) ? address.service : "-";
-
-	ip_format(action->owner.ip, ip);
-	log_info("owner ip=%s service=%s from=%s to=%s reason=%s epoch=%llu", ip, service, from, to, reason,
-		 (unsigned long long)action->owner.epoch);
-	event = event_ring_push(app->events, clock_wall_ms(), EVENT_OWNER, "%s (%s): %s -> %s (%s)", ip, service, from,
-				to, reason);
-	event_field_add(event, "ip", "%s", ip);
-	event_field_add(event, "service", "%s", service);
-	event_field_add(event, "from", "%s", from);
-	event_field_add(event, "to", "%s", to);
-	event_field_add(event, "reason", "%s", reason);
-	event_field_add(event, "epoch", "%llu", (unsigned long long)action->owner.epoch);
-}
-
-static void say_joined(struct app *app, bool alone)
-{
-	if (alone)
-		log_warning("joined alone=true reason=\"no peer answered\"");
-	else
-		log_info("joined members=%zu", gossip_member_n(node_gossip(app->node)));
-	(void)event_ring_push(app->events, clock_wall_ms(), EVENT_DAEMON,
-			      alone ? "joined alone: no peer answered" : "joined the cluster");
-	notify_ready();
-}
-
 static void finish(struct app *app, int status)
 {
 	app->exit_status = status;
@@ -153,7 +69,9 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 {
 	switch (action->kind) {
 	case NODE_ACTION_SEND:
-		do_send(app, action);
+		if (action->send.receiver == 0)
+			solicit(app, action->send.to.ip);
+		transport_send(app->transport, action);
 		break;
 	case NODE_ACTION_CLAIM:
 		host_claim(app->host, action->claim.ip, action->claim.iface, now);
@@ -165,13 +83,14 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 		host_announce(app->host, action->claim.ip, now);
 		break;
 	case NODE_ACTION_MEMBER:
-		say_member(app, action);
+		transport_members_changed(app->transport);
+		report_member(app, action);
 		break;
 	case NODE_ACTION_OWNER:
-		say_owner(app, action);
+		report_owner(app, action);
 		break;
 	case NODE_ACTION_JOINED:
-		say_joined(app, action->joined.alone);
+		report_joined(app, action->joined.alone);
 		break;
 	case NODE_ACTION_CONFLICT:
 		say_conflict(app, action->conflict.holder);
@@ -184,6 +103,11 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 	case NODE_ACTION_STOPPED:
 		finish(app, 0);
 		break;
+	case NODE_ACTION_WITNESS:
+		break;
+	case NODE_ACTION_ITEM:
+		keyring_item_take(app->keyring, &action->item);
+		break;
 	}
 }
 
@@ -195,6 +119,7 @@ static void step_once(struct app *app, const struct node_event *event)
 	for (size_t i = 0; i < app->out->action_n; i++)
 		carry_out(app, &app->out->actions[i], event->now);
 	app->in_step = false;
+	transport_flush(app->transport);
 }
 
 static void step_all(struct app *app, const struct node_event *event)
@@ -204,6 +129,22 @@ static void step_all(struct app *app, const struct node_event *event)
 	step_once(app, event);
 	while (node_pending(app->node))
 		step_once(app, &tick);
+}
+
+/* Keys that are to be told to the others; see keyring.h. */
+static void publish_keys(struct app *app)
+{
+	struct gossip_item item;
+
+	while (keyring_item_next(app->keyring, node_gossip(app->node), &item)) {
+		struct node_event event = { .kind = NODE_EVENT_ITEM, .now = clock_now() };
+
+		event.item.key = item.key;
+		event.item.key_len = item.key_len;
+		event.item.value = item.value;
+		event.item.value_len = item.value_len;
+		step_all(app, &event);
+	}
 }
 
 void app_node_event(struct app *app, const struct node_event *event)
@@ -226,6 +167,7 @@ void app_node_event(struct app *app, const struct node_event *event)
 		step_all(app, &next);
 	}
 	app->deferred_n = 0;
+	publish_keys(app);
 	arm_tick(app);
 }
 
@@ -235,10 +177,10 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct app *app = timer->data;
 	struct node_event event = { .kind = NODE_EVENT_TICK, .now = clock_now() };
-	struct span late = instant_since(event.now, app->tick_due);
 
-	if (late.us > app->lateness_max.us)
-		app->lateness_max = late;
+	histogram_add(&app->lateness, instant_since(event.now, app->tick_due), event.now);
+	transport_drain(app->transport); /* packets that wait in the socket are no silence */
+	event.now = clock_now();
 	app_node_event(app, &event);
 }
 
@@ -253,41 +195,57 @@ static void arm_tick(struct app *app)
 	uv_timer_start(&app->tick_timer, on_tick, us > 0 ? (uint64_t)(us + 999) / 1000 : 0, 0);
 }
 
-static void take_datagram(void *arg, struct endpoint from, const uint8_t *data, size_t len)
+static void on_packet(void *arg, const struct node_event *event)
 {
-	struct app *app = arg;
-	struct node_event event = { .kind = NODE_EVENT_PACKET, .now = clock_now() };
-	uint8_t body[PACKET_LEN_MAX];
-	struct seal_header header;
-	enum gossip_drop drop = GOSSIP_DROP_LONG;
-
-	if (len <= PACKET_LEN_MAX)
-		drop = seal_open(&app->config->gossip.ring, gossip_instance(node_gossip(app->node)), data, len, &header,
-				 body, sizeof(body), &event.packet.len);
-	if (drop != GOSSIP_DROP_NONE) {
-		app->seal_drops[drop]++;
-		return;
-	}
-	event.packet.from = from;
-	event.packet.sender = header.sender;
-	event.packet.counter = header.counter;
-	event.packet.to_anyone = header.receiver == 0;
-	event.packet.body = body;
-	app_node_event(app, &event);
+	app_node_event(arg, event);
 }
 
-static void on_udp(uv_poll_t *poll, int status, int events)
+static void on_refused(void *arg, struct endpoint peer)
 {
-	struct app *app = poll->data;
-	int n;
+	struct node_event event = { .kind = NODE_EVENT_HINT, .now = clock_now(), .hint = peer };
 
-	if (status < 0)
-		uv_poll_start(poll, UV_READABLE, on_udp); /* libuv stops a handle whose descriptor reports an error */
-	(void)events;
-	/* -ECONNREFUSED and its likes report an earlier send: a peer is away */
-	n = udp_read(app->udp_fd, take_datagram, app);
-	if (n < 0)
-		log_debug("gossip-receive error=\"%s\"", strerror(-n));
+	app_node_event(arg, &event);
+}
+
+static void on_unreadable(void *arg, struct endpoint from)
+{
+	struct app *app = arg;
+
+	keyring_unreadable(app->keyring, node_gossip(app->node), from);
+}
+
+static const struct seal_ring *current_ring(void *arg)
+{
+	struct app *app = arg;
+
+	return keyring_ring(app->keyring);
+}
+
+static uint64_t current_instance(void *arg)
+{
+	struct app *app = arg;
+
+	return gossip_instance(node_gossip(app->node));
+}
+
+/* Whose packets are always looked at: live members and seeds. */
+static size_t known_addresses(void *arg, struct ip *out, size_t cap)
+{
+	const struct app *app = arg;
+	const struct gossip *gossip = node_gossip(app->node);
+	struct gossip_member member;
+	size_t n = 0;
+
+	for (size_t i = 0; i < app->config->gossip.seed_n && n < cap; i++)
+		out[n++] = app->config->gossip.seeds[i].ip;
+	for (size_t i = 0; i < gossip_member_n(gossip); i++) {
+		gossip_member_at(gossip, i, &member);
+		if (member.state == GOSSIP_DEAD || member.state == GOSSIP_LEFT)
+			continue;
+		for (size_t k = 0; k < member.endpoint_n && n < cap; k++)
+			out[n++] = member.endpoints[k].ip;
+	}
+	return n;
 }
 
 /* Interfaces that the configuration names: their segments must not be cut off where a host has many. */
@@ -494,17 +452,28 @@ static int apply_services(struct app *app)
 	return 0;
 }
 
+static bool binds_differ(const struct config *now, const struct config *next)
+{
+	bool differ = now->gossip.bind_n != next->gossip.bind_n || now->gossip.port != next->gossip.port;
+
+	for (size_t i = 0; i < now->gossip.bind_n && !differ; i++)
+		differ = strcmp(now->gossip.binds[i], next->gossip.binds[i]) != 0;
+	return differ;
+}
+
 /* Keys that a running daemon cannot change. */
 static void warn_restart_keys(const struct config *now, const struct config *next)
 {
-	const char *bind = now->gossip.bind != NULL ? now->gossip.bind : "";
-	const char *next_bind = next->gossip.bind != NULL ? next->gossip.bind : "";
 	bool seeds_differ = now->gossip.seed_n != next->gossip.seed_n;
 
 	if (strcmp(now->node.name, next->node.name) != 0)
 		log_warning("reload key=node.name action=\"needs a restart; the old one stays\"");
-	if (strcmp(bind, next_bind) != 0 || now->gossip.port != next->gossip.port)
+	if (binds_differ(now, next))
 		log_warning("reload key=gossip.bind action=\"needs a restart; the old one stays\"");
+	if (now->gossip.packet_len_max != next->gossip.packet_len_max)
+		log_warning("reload key=gossip.packetSize action=\"needs a restart; the old one stays\"");
+	if (now->gossip.witness != next->gossip.witness || !ip_equal(now->gossip.witness_ip, next->gossip.witness_ip))
+		log_warning("reload key=gossip.witness action=\"needs a restart; the old one stays\"");
 	for (size_t i = 0; i < SEED_MAX && !seeds_differ; i++)
 		seeds_differ = endpoint_compare(now->gossip.seeds[i], next->gossip.seeds[i]) != 0;
 	if (seeds_differ)
@@ -538,6 +507,7 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 	warn_restart_keys(former, next);
 	memcpy(next->node.name, former->node.name, sizeof(next->node.name));
 	app->config = next;
+	keyring_reload(app->keyring, next);
 	if (apply_services(app) != 0) {
 		app->config = former; /* the election still borrows its services */
 		config_free(next);
@@ -556,29 +526,40 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 
 /* --- start and end -------------------------------------------------------------------------------------------------- */
 
-/* Which address do the others reach us at? */
-static int choose_endpoint(struct app *app)
+/* Where one `bind` says that we are reached. */
+static int find_endpoint(struct app *app, const char *bind, struct ip *ret)
+{
+	if (ip_parse(bind, ret) == 0)
+		return 0;
+	return host_iface_address(app->host, bind, ret);
+}
+
+/* Which addresses do the others reach us at? */
+static int choose_endpoints(struct app *app)
 {
 	const struct config *config = app->config;
-	const char *bind = config->gossip.bind;
+	size_t bind_n = config->gossip.bind_n;
 	int error;
 
-	app->endpoint.port = config->gossip.port;
-	if (bind == NULL && config->gossip.seed_n == 0) {
+	if (bind_n == 0 && config->gossip.seed_n == 0) {
 		log_error("%s: gossip.bind: needed when gossip.join is empty", config->path);
 		return 2;
 	}
-	if (bind == NULL)
-		error = udp_source_for(config->gossip.seeds[0], &app->endpoint.ip);
-	else if (ip_parse(bind, &app->endpoint.ip) == 0)
-		error = 0;
-	else
-		error = host_iface_address(app->host, bind, &app->endpoint.ip);
-	if (error == 0)
-		return 0;
-	log_error("%s:%u: gossip.bind: %s: %s: name an address or interface of this host", config->path,
-		  config->gossip.line, bind != NULL ? bind : "no route to the first peer", strerror(-error));
-	return bind != NULL ? 2 : 1;
+	app->endpoint_n = bind_n > 0 ? bind_n : 1;
+	for (size_t i = 0; i < app->endpoint_n; i++) {
+		struct endpoint *endpoint = &app->endpoints[i];
+
+		endpoint->port = config->gossip.port;
+		error = bind_n > 0 ? find_endpoint(app, config->gossip.binds[i], &endpoint->ip)
+				   : udp_source_for(config->gossip.seeds[0], &endpoint->ip);
+		if (error == 0)
+			continue;
+		log_error("%s:%u: gossip.bind: %s: %s: name an address or interface of this host", config->path,
+			  bind_n > 0 ? config->gossip.bind_lines[i] : config->gossip.line,
+			  bind_n > 0 ? config->gossip.binds[i] : "no route to the first peer", strerror(-error));
+		return bind_n > 0 ? 2 : 1;
+	}
+	return 0;
 }
 
 static int open_host(struct app *app)
@@ -619,23 +600,28 @@ static int open_control(struct app *app)
 
 static int open_gossip(struct app *app)
 {
+	const struct transport_handler handler = { on_packet,	 on_refused,	   on_unreadable,
+						   current_ring, current_instance, known_addresses,
+						   app };
+	int status = choose_endpoints(app);
 	char text[ENDPOINT_TEXT_MAX];
-	int status = choose_endpoint(app);
+	size_t failed;
+	int error;
 
 	if (status != 0)
 		return status;
-	app->udp_fd = udp_open(app->endpoint);
-	if (app->udp_fd >= 0)
+	error = transport_open(&app->loop, app->endpoints, app->endpoint_n, &handler, &app->transport, &failed);
+	if (error == 0)
 		return 0;
-	endpoint_format(app->endpoint, text);
-	if (app->udp_fd == -EADDRINUSE)
+	endpoint_format(app->endpoints[failed], text);
+	if (error == -EADDRINUSE)
 		log_error("gossip.bind: UDP %s is in use: stop the other program, or set gossip.port", text);
-	else if (app->udp_fd == -EADDRNOTAVAIL)
+	else if (error == -EADDRNOTAVAIL)
 		log_error("%s:%u: gossip.bind: %s is no address of this host: name one, or an interface",
 			  app->config->path, app->config->gossip.line, text);
 	else
-		log_error("gossip.bind: UDP %s: %s", text, strerror(-app->udp_fd));
-	return app->udp_fd == -EADDRNOTAVAIL ? 2 : 1;
+		log_error("gossip.bind: UDP %s: %s", text, strerror(-error));
+	return error == -EADDRNOTAVAIL ? 2 : 1;
 }
 
 static int make_node(struct app *app)
@@ -645,7 +631,9 @@ static int make_node(struct app *app)
 
 	memcpy(node.gossip.name, config->node.name, sizeof(node.gossip.name));
 	node.gossip.instance = (uint64_t)(clock_wall_ms() / 1000) << 32 | (clock_random_u64() >> 32);
-	node.gossip.endpoint = app->endpoint;
+	node.gossip.endpoint_n = app->endpoint_n;
+	memcpy(node.gossip.endpoints, app->endpoints, sizeof(node.gossip.endpoints));
+	node.gossip.witness = config->gossip.witness != CONFIG_WITNESS_NONE;
 	node.gossip.timers = config->gossip.timers;
 	node.gossip.packet_len_max = config->gossip.packet_len_max;
 	node.gossip.member_max = MEMBER_DEFAULT;
@@ -655,9 +643,10 @@ static int make_node(struct app *app)
 	election_config_defaults(&node.election);
 	read_meta(app, &app->meta);
 	node.meta = app->meta;
+	app->keyring = keyring_new(config, MEMBER_DEFAULT);
 	app->node = node_new(&node, clock_random_u64(), clock_now());
 	app->out = malloc(sizeof(*app->out));
-	if (app->node == NULL || app->out == NULL) {
+	if (app->node == NULL || app->out == NULL || app->keyring == NULL) {
 		log_error("out of memory");
 		return 1;
 	}
@@ -677,9 +666,7 @@ static void start_loop(struct app *app)
 {
 	static const int numbers[3] = { SIGTERM, SIGINT, SIGHUP };
 
-	app->udp_poll.data = app;
-	uv_poll_init(&app->loop, &app->udp_poll, app->udp_fd);
-	uv_poll_start(&app->udp_poll, UV_READABLE, on_udp);
+	transport_start(app->transport);
 	for (size_t i = 0; i < 3; i++) {
 		app->signals[i].data = app;
 		uv_signal_init(&app->loop, &app->signals[i]);
@@ -713,7 +700,7 @@ static int start(struct app *app)
 	clean_leftovers(app);
 	start_loop(app);
 	log_info("started version=%s name=%s gossip=%s services=%zu instance=%016llx", MLB_VERSION,
-		 app->config->node.name, endpoint_format(app->endpoint, text), app->config->service_n,
+		 app->config->node.name, endpoint_format(app->endpoints[0], text), app->config->service_n,
 		 (unsigned long long)gossip_instance(node_gossip(app->node)));
 	if (app->config->gossip.insecure)
 		log_warning("insecure reason=\"gossip.insecure is true: anyone on the network can move addresses\"");
@@ -743,8 +730,8 @@ int app_run(struct config *config)
 	if (app == NULL)
 		return 1;
 	app->config = config;
-	app->udp_fd = -1;
 	app->started = clock_now();
+	histogram_init(&app->lateness, span_s(60), app->started);
 	app->events = event_ring_new();
 	if (app->events == NULL || uv_loop_init(&app->loop) != 0)
 		goto out;
@@ -752,7 +739,7 @@ int app_run(struct config *config)
 	if (status == 0) {
 		uv_run(&app->loop, UV_RUN_DEFAULT);
 		status = app->exit_status;
-		uv_poll_stop(&app->udp_poll); /* from here on nothing may claim again */
+		transport_stop(app->transport); /* from here on nothing may claim again */
 		uv_timer_stop(&app->tick_timer);
 		app->ended = true;
 		release_all(app);
@@ -763,8 +750,8 @@ int app_run(struct config *config)
 	(void)uv_run(&app->loop, UV_RUN_NOWAIT); /* control frees itself on the next turn */
 	host_close(app->host);
 out:
-	if (app->udp_fd >= 0)
-		close(app->udp_fd);
+	transport_close(app->transport);
+	keyring_free(app->keyring);
 	node_free(app->node);
 	free(app->out);
 	free(app->services);

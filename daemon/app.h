@@ -5,11 +5,14 @@
 
 #include <uv.h>
 
+#include "base/histogram.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
 #include "daemon/events.h"
 #include "daemon/host.h"
+#include "daemon/keyring.h"
 #include "daemon/node.h"
+#include "daemon/transport.h"
 
 struct app {
 	uv_loop_t loop;
@@ -20,22 +23,20 @@ struct app {
 	struct host *host;		   /* owned */
 	struct control *control;	   /* owned */
 	struct event_ring *events;	   /* owned */
-	struct endpoint endpoint;	   /* where the others reach us */
-	int udp_fd;
-	uv_poll_t udp_poll;
+	struct keyring *keyring;	   /* owned */
+	struct transport *transport;	   /* owned */
+	size_t endpoint_n;		   /* where the others reach us, path by path */
+	struct endpoint endpoints[PATH_MAX_N];
 	uv_timer_t tick_timer;
 	uv_timer_t watchdog_timer;
 	uv_timer_t stop_timer;
 	uv_signal_t signals[3];
 	struct meta meta; /* as last told to the node */
 	struct instant started;
-	struct instant tick_due; /* when the tick timer should fire, to measure lateness */
-	struct span lateness_max;
-	uint64_t seal_drops[GOSSIP_DROP_N]; /* those that sealing decides; the core counts the others */
-	uint64_t send_errors;
-	uint64_t send_error_logged;
-	uint64_t hello_n; /* HELLOs sent, to spread the questions that go with them */
-	bool in_step;	  /* node_step's actions are being carried out */
+	struct instant tick_due;   /* when the tick timer should fire, to measure lateness */
+	struct histogram lateness; /* of ticks */
+	uint64_t hello_n;	   /* HELLOs sent, to spread the questions that go with them */
+	bool in_step;		   /* node_step's actions are being carried out */
 	bool stopping;
 	bool ended; /* the loop is over: addresses are being released for good */
 	int exit_status;

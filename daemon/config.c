@@ -22,6 +22,9 @@
 #include "daemon/config_tree.h"
 #include "daemon/config_value.h"
 
+/* Above what runs at real-time priority by mistake, below what the kernel does there (its interrupt threads have 50). */
+#define REALTIME_PRIORITY_DEFAULT 10
+
 #define CONTROL_SOCKET_DEFAULT "/run/mlb/mlbd.sock"
 
 /* Labels share META_LEN_MAX with the segments of the node; this leaves room for eight of ordinary length. */
@@ -157,6 +160,29 @@ static void read_control(struct config_reader *r, const struct config_node *node
 	config_mapping(r, node, keys, sizeof(keys) / sizeof(keys[0]), target);
 }
 
+static void read_realtime_priority(struct config_reader *r, const struct config_node *node, void *target)
+{
+	unsigned long priority = REALTIME_PRIORITY_DEFAULT;
+
+	(void)target;
+	config_number(r, node, 0, 99, &priority);
+	r->config->process.realtime_priority = (int)priority;
+}
+
+static void read_lock_memory(struct config_reader *r, const struct config_node *node, void *target)
+{
+	(void)target;
+	config_bool(r, node, &r->config->process.lock_memory);
+}
+
+static void read_process(struct config_reader *r, const struct config_node *node, void *target)
+{
+	static const struct config_key keys[] = { { "realtimePriority", read_realtime_priority },
+						  { "lockMemory", read_lock_memory } };
+
+	config_mapping(r, node, keys, sizeof(keys) / sizeof(keys[0]), target);
+}
+
 static void default_control_socket(struct config_reader *r)
 {
 	if (r->config->control.socket != NULL)
@@ -177,6 +203,7 @@ static void read_root(struct config_reader *r)
 	static const struct config_key keys[] = {
 		{ "node", read_node },	     { "gossip", read_gossip },	      { "services", config_read_services },
 		{ "control", read_control }, { "pools", config_unsupported }, { "kubernetes", config_unsupported },
+		{ "process", read_process },
 	};
 	const struct config_node *root = r->tree->root;
 
@@ -202,6 +229,8 @@ static struct config *config_new(const char *path)
 
 	if (config == NULL)
 		return NULL;
+	config->process.realtime_priority = REALTIME_PRIORITY_DEFAULT;
+	config->process.lock_memory = true;
 	config->path = strdup(path);
 	if (config->path != NULL)
 		return config;
@@ -280,7 +309,8 @@ void config_free(struct config *config)
 		config_service_free(&config->services[i]);
 	free(config->services);
 	free(config->path);
-	free(config->gossip.bind);
+	for (size_t i = 0; i < config->gossip.bind_n; i++)
+		free(config->gossip.binds[i]);
 	free(config->gossip.key_file);
 	free(config->control.socket);
 	sodium_memzero(&config->gossip.ring, sizeof(config->gossip.ring));

@@ -29,7 +29,10 @@ struct config_service {
 	unsigned int line; /* where it stands in the file, for later errors */
 };
 
-enum config_profile { CONFIG_PROFILE_LAN, CONFIG_PROFILE_FAST, CONFIG_PROFILE_WAN };
+enum config_profile { CONFIG_PROFILE_LAN, CONFIG_PROFILE_FAST, CONFIG_PROFILE_QUIET, CONFIG_PROFILE_WAN };
+
+/* Who is asked whether it is us or the other one, where two nodes are all there are. */
+enum config_witness { CONFIG_WITNESS_NONE, CONFIG_WITNESS_GATEWAY, CONFIG_WITNESS_ADDRESS };
 
 struct config {
 	char *path; /* owned: the file that it was read from */
@@ -38,8 +41,11 @@ struct config {
 		struct label_set labels;
 	} node;
 	struct {
-		char *bind;    /* owned: address or interface; NULL: the one that reaches the first peer */
-		uint16_t port; /* default 7946 */
+		/* Owned, each an address or an interface, path by path; none: the address that reaches the first peer. */
+		char *binds[PATH_MAX_N];
+		size_t bind_n;
+		unsigned int bind_lines[PATH_MAX_N]; /* where each stands in the file */
+		uint16_t port;			     /* default 7946 */
 		struct endpoint seeds[SEED_MAX];
 		size_t seed_n;
 		char *key_file; /* owned, or NULL */
@@ -47,6 +53,8 @@ struct config {
 		struct seal_ring ring; /* read from key_file, or the insecure ring */
 		enum config_profile profile;
 		struct gossip_timers timers; /* of the profile, single ones replaced by `timers:` */
+		enum config_witness witness;
+		struct ip witness_ip; /* with CONFIG_WITNESS_ADDRESS */
 		size_t packet_len_max;
 		unsigned int line; /* of `gossip:` */
 	} gossip;
@@ -57,6 +65,10 @@ struct config {
 		bool listen_set;
 		struct endpoint listen; /* metrics */
 	} control;
+	struct {
+		int realtime_priority; /* 1 to 99 of SCHED_RR; 0: off */
+		bool lock_memory;
+	} process;
 };
 
 struct config_errors {

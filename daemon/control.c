@@ -142,6 +142,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 	(void)arg;
 	(void)connection;
 	(void)code;
+	if (body && body->bytes)
+		explicit_bzero(body->bytes, CONTROL_BODY_MAX); /* there may have been a key in it */
 	if (body)
 		free(body->bytes);
 	free(body);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/control_request.h"
 
@@ -13,10 +14,12 @@
 struct route {
 	const char *path;
 	const char *method;
-	/* GET: the document. NULL: a POST, which goes to the handler as a command. */
+	/* The document. NULL: it goes to the handler as a command. */
 	cJSON *(*document)(const struct control_handler *handler, uint64_t since);
-	/* POST: the fields that the body must have, non-empty strings all; other fields are refused. */
+	/* The fields that the body must have, non-empty strings all; other fields but the next two are refused. */
 	const char *fields[FIELD_MAX];
+	const char *optional; /* a non-empty string that may be missing; NULL: none */
+	const char *flag;     /* true or false, and may be missing; NULL: none */
 };
 
 static cJSON *get_status(const struct control_handler *handler, uint64_t since)
@@ -57,16 +60,24 @@ static cJSON *get_version(const struct control_handler *handler, uint64_t since)
 
 #define PATH_PREFIX "/v1/"
 
+/* A route after its path. */
+#define DOCUMENT(function) "GET", function, { NULL }, NULL, NULL
+#define COMMAND(...) "POST", NULL, { __VA_ARGS__ }, NULL, NULL
+
 static const struct route routes[] = {
-	{ PATH_PREFIX "status", "GET", get_status, { NULL } },
-	{ PATH_PREFIX "members", "GET", get_members, { NULL } },
-	{ PATH_PREFIX "services", "GET", get_services, { NULL } },
-	{ PATH_PREFIX "events", "GET", get_events, { NULL } },
-	{ PATH_PREFIX "version", "GET", get_version, { NULL } },
-	{ PATH_PREFIX "drain", "POST", NULL, { NULL } },
-	{ PATH_PREFIX "undrain", "POST", NULL, { NULL } },
-	{ PATH_PREFIX "reload", "POST", NULL, { NULL } },
-	{ PATH_PREFIX "handover", "POST", NULL, { "service", "node" } },
+	{ PATH_PREFIX "status", DOCUMENT(get_status) },
+	{ PATH_PREFIX "members", DOCUMENT(get_members) },
+	{ PATH_PREFIX "services", DOCUMENT(get_services) },
+	{ PATH_PREFIX "events", DOCUMENT(get_events) },
+	{ PATH_PREFIX "version", DOCUMENT(get_version) },
+	{ PATH_PREFIX "drain", COMMAND(NULL) },
+	{ PATH_PREFIX "undrain", COMMAND(NULL) },
+	{ PATH_PREFIX "reload", COMMAND(NULL) },
+	{ PATH_PREFIX "handover", COMMAND("service", "node") },
+	{ PATH_PREFIX "keys", "GET", NULL, { NULL }, NULL, NULL },
+	{ PATH_PREFIX "keys/add", "POST", NULL, { NULL }, "key", NULL },
+	{ PATH_PREFIX "keys/use", "POST", NULL, { "fingerprint" }, NULL, "force" },
+	{ PATH_PREFIX "keys/remove", "POST", NULL, { "fingerprint" }, NULL, "force" },
 };
 
 static const struct route *route_find(const char *path)
@@ -204,6 +215,8 @@ static bool body_parse(const char *body, size_t len, cJSON **ret, const char **r
 	}
 	text = strndup(body, len);
 	doc = text ? cJSON_ParseWithLengthOpts(text, len + 1, NULL, 1) : NULL;
+	if (text)
+		explicit_bzero(text, len);
 	free(text);
 	if (!cJSON_IsObject(doc)) {
 		*reason = doc ? "the body is no JSON object" : "the body is no JSON";
@@ -220,26 +233,36 @@ static bool field_known(const struct route *route, const char *name)
 		if (strcmp(route->fields[i], name) == 0)
 			return true;
 	}
-	return false;
+	return route->optional && strcmp(route->optional, name) == 0;
 }
 
-/* Exactly the fields of the route, each once, each a non-empty string. */
+/* What is wrong with one field, or NULL. */
+static const char *field_fault(const struct route *route, const cJSON *body, const cJSON *item)
+{
+	bool is_flag = route->flag && strcmp(route->flag, item->string) == 0;
+
+	if (!is_flag && !field_known(route, item->string))
+		return "unknown field";
+	if (is_flag && !cJSON_IsBool(item))
+		return "neither true nor false";
+	if (!is_flag && (!cJSON_IsString(item) || item->valuestring[0] == '\0'))
+		return "not a non-empty string";
+	if (cJSON_GetObjectItemCaseSensitive(body, item->string) != item)
+		return "given twice";
+	return NULL;
+}
+
+/* The fields of the route alone, each once, each of its type. */
 static bool body_check(const struct route *route, const cJSON *body, char *error, size_t error_cap)
 {
 	const cJSON *item;
 
 	cJSON_ArrayForEach(item, body)
 	{
-		if (!field_known(route, item->string)) {
-			snprintf(error, error_cap, "%s: unknown field", item->string);
-			return false;
-		}
-		if (!cJSON_IsString(item) || item->valuestring[0] == '\0') {
-			snprintf(error, error_cap, "%s: not a non-empty string", item->string);
-			return false;
-		}
-		if (cJSON_GetObjectItemCaseSensitive(body, item->string) != item) {
-			snprintf(error, error_cap, "%s: given twice", item->string);
+		const char *fault = field_fault(route, body, item);
+
+		if (fault) {
+			snprintf(error, error_cap, "%s: %s", item->string, fault);
 			return false;
 		}
 	}
@@ -252,26 +275,43 @@ static bool body_check(const struct route *route, const cJSON *body, char *error
 	return true;
 }
 
+/* A body may hold a key. */
+static void body_forget(cJSON *body)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, body)
+	{
+		if (cJSON_IsString(item))
+			explicit_bzero(item->valuestring, strlen(item->valuestring));
+	}
+	cJSON_Delete(body);
+}
+
 static void handle_command(const struct route *route, const struct control_request *request,
 			   const struct control_handler *handler, struct control_response *ret)
 {
 	char error[CONTROL_ERROR_MAX] = "";
 	const char *reason;
-	cJSON *body;
+	cJSON *body, *reply;
 	int status = 400;
 
 	if (!body_parse(request->body, request->body_len, &body, &reason)) {
 		respond_error(ret, 400, reason);
 		return;
 	}
+	reply = cJSON_CreateObject();
 	if (body_check(route, body, error, sizeof(error)))
-		status = handler->command(handler->arg, route->path + strlen(PATH_PREFIX), body, error, sizeof(error));
-	cJSON_Delete(body);
+		status = handler->command(handler->arg, route->path + strlen(PATH_PREFIX), body, reply, error,
+					  sizeof(error));
+	body_forget(body);
 	assert(status >= 200 && status <= 599);
-	if (status == 200)
-		respond(ret, 200, cJSON_CreateObject());
-	else
-		respond_error(ret, (unsigned int)status, error[0] != '\0' ? error : "refused");
+	if (status == 200) {
+		respond(ret, 200, reply);
+		return;
+	}
+	cJSON_Delete(reply);
+	respond_error(ret, (unsigned int)status, error[0] != '\0' ? error : "refused");
 }
 
 void control_request_handle(const struct control_request *request, const struct control_handler *handler,

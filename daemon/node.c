@@ -204,8 +204,10 @@ static void take_item(struct node *node, const struct gossip_item *item, struct 
 	struct election_event event = { .kind = ELECTION_EVENT_CLAIM, .now = now };
 
 	event.claim.origin = item->origin;
-	if (claim_key_decode(item->key, item->key_len, &event.claim.ip) != 0)
-		return; /* an item of a kind that a newer version knows */
+	if (claim_key_decode(item->key, item->key_len, &event.claim.ip) != 0) {
+		add_action(out, NODE_ACTION_ITEM)->item = *item; /* keys, or of a kind that a newer version knows */
+		return;
+	}
 	if (item->value_len > 0 && claim_value_decode(item->value, item->value_len, &event.claim.claim) != 0)
 		return;
 	election_do(node, &event, out);
@@ -217,6 +219,7 @@ static void take_send(struct node *node, const struct gossip_action *action, str
 
 	assert(action->send.len <= NODE_ARENA_LEN - node->arena_len);
 	to->send.to = action->send.to;
+	to->send.path = action->send.path;
 	to->send.sender = action->send.sender;
 	to->send.receiver = action->send.receiver;
 	to->send.counter = action->send.counter;
@@ -249,6 +252,9 @@ static void take_gossip_action(struct node *node, const struct gossip_action *ac
 		break;
 	case GOSSIP_ACTION_LEFT:
 		add_action(out, NODE_ACTION_STOPPED);
+		break;
+	case GOSSIP_ACTION_WITNESS:
+		add_action(out, NODE_ACTION_WITNESS);
 		break;
 	case GOSSIP_ACTION_CONFLICT:
 		add_action(out, NODE_ACTION_CONFLICT)->conflict.holder = action->conflict.holder;
@@ -382,6 +388,8 @@ static void packet_in(struct node *node, const struct node_event *event)
 	struct gossip_event packet = { .kind = GOSSIP_EVENT_PACKET, .now = event->now };
 
 	packet.packet.from = event->packet.from;
+	packet.packet.received = event->packet.received;
+	packet.packet.path = event->packet.path;
 	packet.packet.sender = event->packet.sender;
 	packet.packet.counter = event->packet.counter;
 	packet.packet.to_anyone = event->packet.to_anyone;
@@ -390,9 +398,21 @@ static void packet_in(struct node *node, const struct node_event *event)
 	gossip_do(node, &packet);
 }
 
+static void write_item(struct node *node, const struct node_event *event)
+{
+	struct gossip_event item = { .kind = GOSSIP_EVENT_ITEM, .now = event->now };
+
+	item.item.key = event->item.key;
+	item.item.key_len = event->item.key_len;
+	item.item.value = event->item.value;
+	item.item.value_len = event->item.value_len;
+	gossip_do(node, &item);
+}
+
 static void dispatch(struct node *node, const struct node_event *event, struct node_out *out)
 {
 	struct election_event election = { .now = event->now };
+	struct gossip_event gossip = { .now = event->now };
 	bool draining = node->meta.draining;
 
 	switch (event->kind) {
@@ -401,6 +421,18 @@ static void dispatch(struct node *node, const struct node_event *event, struct n
 		return;
 	case NODE_EVENT_PACKET:
 		packet_in(node, event);
+		return;
+	case NODE_EVENT_HINT:
+		gossip.kind = GOSSIP_EVENT_HINT;
+		gossip.hint = event->hint;
+		gossip_do(node, &gossip);
+		return;
+	case NODE_EVENT_WITNESS:
+		gossip.kind = GOSSIP_EVENT_WITNESS;
+		gossip_do(node, &gossip);
+		return;
+	case NODE_EVENT_ITEM:
+		write_item(node, event);
 		return;
 	case NODE_EVENT_META:
 		node->meta = *event->meta;

@@ -28,6 +28,9 @@ enum node_event_kind {
 	NODE_EVENT_CLAIMED,	 /* the kernel has a claimed address, and it is announced */
 	NODE_EVENT_CLAIM_FAILED, /* the kernel refused it */
 	NODE_EVENT_LOST,	 /* the kernel lost it, and it cannot be put back */
+	NODE_EVENT_HINT,	 /* as GOSSIP_EVENT_HINT */
+	NODE_EVENT_WITNESS,	 /* as GOSSIP_EVENT_WITNESS */
+	NODE_EVENT_ITEM,	 /* write or delete one of our own items that is no claim */
 };
 
 struct node_event {
@@ -36,9 +39,11 @@ struct node_event {
 	union {
 		struct {
 			struct endpoint from;
+			struct instant received; /* by the kernel; not after `now` */
+			uint8_t path;		 /* which of our endpoints got it */
+			bool to_anyone;
 			uint64_t sender;
 			uint64_t counter;
-			bool to_anyone;
 			const uint8_t *body; /* borrowed for the step */
 			size_t len;
 		} packet;
@@ -52,6 +57,13 @@ struct node_event {
 			const char *node;
 		} handover;
 		struct ip ip; /* CLAIMED, CLAIM_FAILED, LOST */
+		struct endpoint hint;
+		struct {
+			const uint8_t *key; /* borrowed for the step */
+			const uint8_t *value;
+			uint8_t key_len;
+			uint8_t value_len; /* 0 deletes */
+		} item;
 	};
 };
 
@@ -66,6 +78,8 @@ enum node_action_kind {
 	NODE_ACTION_CONFLICT, /* our name is taken: stop with an error */
 	NODE_ACTION_DRAINED,
 	NODE_ACTION_STOPPED,
+	NODE_ACTION_WITNESS, /* as GOSSIP_ACTION_WITNESS */
+	NODE_ACTION_ITEM,    /* an item of another origin that is no claim; value_len 0: gone */
 };
 
 struct node_action {
@@ -73,6 +87,7 @@ struct node_action {
 	union {
 		struct {
 			struct endpoint to;
+			uint8_t path; /* from which of our endpoints */
 			uint64_t sender;
 			uint64_t receiver;
 			uint64_t counter;
@@ -97,6 +112,7 @@ struct node_action {
 			uint64_t epoch;
 			enum election_reason reason;
 		} owner;
+		struct gossip_item item;
 		struct {
 			bool alone;
 		} joined;

@@ -66,15 +66,20 @@ static void add_traffic(cJSON *status, const struct app *app)
 {
 	cJSON *drops = cJSON_AddObjectToObject(status, "drops");
 	cJSON *traffic = cJSON_AddObjectToObject(status, "traffic");
+	cJSON *detection = cJSON_AddObjectToObject(status, "detection");
 	struct gossip_stats stats;
 
 	gossip_stats_get(node_gossip(app->node), &stats);
 	for (enum gossip_drop drop = GOSSIP_DROP_NONE + 1; drop < GOSSIP_DROP_N; drop++)
-		add_count(drops, gossip_drop_name(drop), app->seal_drops[drop] + stats.drops[drop]);
+		add_count(drops, gossip_drop_name(drop), transport_stats_of(app->transport)->drops[drop] + stats.drops[drop]);
 	add_count(traffic, "sentPackets", stats.sent_n);
 	add_count(traffic, "sentBytes", stats.sent_bytes);
 	add_count(traffic, "receivedPackets", stats.received_n);
-	add_count(traffic, "sendErrors", app->send_errors);
+	add_count(traffic, "sendErrors", transport_stats_of(app->transport)->send_errors);
+	add_count(detection, "suspicions", stats.suspicions_n);
+	add_count(detection, "verifications", stats.verifications_n);
+	add_count(detection, "refutations", stats.refutations_n);
+	add_count(detection, "amnesties", stats.amnesties_n);
 }
 
 static cJSON *get_status(void *arg)
@@ -95,16 +100,41 @@ static cJSON *get_status(void *arg)
 	add_instance(status, gossip_instance(node_gossip(app->node)));
 	cJSON_AddStringToObject(status, "state", state);
 	cJSON_AddBoolToObject(status, "joined", node_joined(app->node));
-	cJSON_AddStringToObject(status, "address", endpoint_format(app->endpoint, text));
+	cJSON_AddStringToObject(status, "address", endpoint_format(app->endpoints[0], text));
 	add_member_counts(status, node_gossip(app->node));
 	add_address_counts(status, node_election(app->node));
 	add_traffic(status, app);
 	loop = cJSON_AddObjectToObject(status, "loop");
-	add_count(loop, "latenessMaxUs", (uint64_t)app->lateness_max.us);
+	add_count(loop, "latenessP99Us", (uint64_t)histogram_percentile(&app->lateness, 990).us);
+	add_count(loop, "latenessMaxUs", (uint64_t)app->lateness.max.us);
 	add_count(status, "uptimeSeconds", (uint64_t)(instant_since(now, app->started).us / 1000000));
 	cJSON_AddStringToObject(status, "configFile", app->config->path);
 	cJSON_AddNumberToObject(status, "pid", getpid());
 	return status;
+}
+
+static void add_endpoints(cJSON *object, const struct gossip_member *member)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	cJSON *list;
+
+	cJSON_AddStringToObject(object, "address", endpoint_format(member->endpoints[0], text));
+	list = cJSON_AddArrayToObject(object, "addresses");
+	for (size_t i = 0; i < member->endpoint_n; i++)
+		cJSON_AddItemToArray(list, cJSON_CreateString(endpoint_format(member->endpoints[i], text)));
+}
+
+/* What heartbeats tell: known where we exchange them, that is between a node and its watchers. */
+static void add_edge(cJSON *object, const struct gossip_member *member)
+{
+	bool known = member->watches_us || member->watched;
+
+	cJSON_AddBoolToObject(object, "watches", member->watches_us);
+	cJSON_AddBoolToObject(object, "watched", member->watched);
+	cJSON_AddItemToObject(object, "lossIn",
+			      known ? cJSON_CreateNumber(member->loss_in_ppm / 1e6) : cJSON_CreateNull());
+	cJSON_AddItemToObject(object, "lossOut",
+			      known ? cJSON_CreateNumber(member->loss_out_ppm / 1e6) : cJSON_CreateNull());
 }
 
 static cJSON *member_document(const struct gossip_member *member, struct instant now)
@@ -112,10 +142,9 @@ static cJSON *member_document(const struct gossip_member *member, struct instant
 	cJSON *object = cJSON_CreateObject();
 	cJSON *labels;
 	struct meta meta;
-	char text[ENDPOINT_TEXT_MAX];
 
 	cJSON_AddStringToObject(object, "name", member->name);
-	cJSON_AddStringToObject(object, "address", endpoint_format(member->endpoint, text));
+	add_endpoints(object, member);
 	cJSON_AddStringToObject(object, "state", gossip_state_name(member->state));
 	cJSON_AddNumberToObject(object, "incarnation", member->incarnation);
 	labels = cJSON_AddObjectToObject(object, "labels");
@@ -128,6 +157,8 @@ static cJSON *member_document(const struct gossip_member *member, struct instant
 		cJSON_AddNumberToObject(object, "rttUs", (double)member->rtt.us);
 	else
 		cJSON_AddNullToObject(object, "rttUs");
+	add_edge(object, member);
+	cJSON_AddNumberToObject(object, "health", member->health);
 	add_time(object, "since", member->since, now);
 	cJSON_AddBoolToObject(object, "self", member->self);
 	add_instance(object, member->instance);
@@ -267,7 +298,18 @@ static int handover(struct app *app, const cJSON *body, char *error, size_t erro
 	return code;
 }
 
-static int run_command(void *arg, const char *verb, const cJSON *body, char *error, size_t error_cap)
+/* A wish about keys; the tick publishes what has changed. */
+static int command_keys(struct app *app, const char *verb, const cJSON *body, cJSON *reply, char *error,
+			size_t error_cap)
+{
+	struct node_event tick = { .kind = NODE_EVENT_TICK, .now = clock_now() };
+	int status = keyring_command(app->keyring, node_gossip(app->node), verb, body, reply, error, error_cap);
+
+	app_node_event(app, &tick);
+	return status;
+}
+
+static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *reply, char *error, size_t error_cap)
 {
 	struct app *app = arg;
 	struct node_event event = { .kind = NODE_EVENT_DRAIN, .now = clock_now() };
@@ -285,6 +327,8 @@ static int run_command(void *arg, const char *verb, const cJSON *body, char *err
 		return app_reload(app, error, error_cap) == 0 ? 200 : 409;
 	if (strcmp(verb, "handover") == 0)
 		return handover(app, body, error, error_cap);
+	if (strcmp(verb, "keys") == 0 || strncmp(verb, "keys/", 5) == 0)
+		return command_keys(app, verb, body, reply, error, error_cap);
 	return refuse(404, error, error_cap, verb, "no such command");
 }
 

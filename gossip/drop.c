@@ -26,6 +26,8 @@ const char *gossip_drop_name(enum gossip_drop drop)
 		return "cookie";
 	case GOSSIP_DROP_FULL:
 		return "full";
+	case GOSSIP_DROP_FLOOD:
+		return "flood";
 	case GOSSIP_DROP_N:
 		break;
 	}

@@ -15,6 +15,7 @@ enum gossip_drop {
 	GOSSIP_DROP_MALFORMED, /* authenticated, but the body does not parse */
 	GOSSIP_DROP_COOKIE,    /* a join with a cookie that is not ours or too old */
 	GOSSIP_DROP_FULL,      /* a new member or item for which there is no room */
+	GOSSIP_DROP_FLOOD,     /* not looked at, for too many from there or from everywhere were no good: source.h */
 	GOSSIP_DROP_N
 };
 

@@ -7,7 +7,7 @@
  *
  *   member.c   the table and the precedence rules; the one place where a state changes
  *   probe.c    SWIM's probes and suspicion: the slow detector, always there
- *   watch.c    watchers, heartbeats, quorum: the fast one
+ *   watch.c    watchers, heartbeats, quorum: the fast one; edge.c carries its messages
  *   rumour.c   telling others, by piggyback, on its own, or at once to all
  *   item.c     the replicated items, each written by its origin alone
  *   sync.c     anti-entropy, and the full state for a newcomer
@@ -41,158 +41,6 @@ const char *gossip_reason_name(enum gossip_reason reason)
 	return names[reason];
 }
 
-void gossip_timers_lan(struct gossip_timers *timers)
-{
-	*timers = (struct gossip_timers){ .probe_interval = span_ms(500),
-					  .probe_timeout = span_ms(100),
-					  .suspicion = span_ms(1500),
-					  .gossip_interval = span_ms(20),
-					  .sync_interval = span_s(2),
-					  .redial_interval = span_ms(50),
-					  .join_timeout = span_s(2),
-					  .reap_after = span_s(24 * 3600),
-					  .beat_interval = span_ms(25),
-					  .silence = span_ms(150),
-					  .verify = span_ms(100),
-					  .relay_n = 3,
-					  .fanout = 3,
-					  .retransmit_mult = 4 };
-}
-
-void gossip_timers_fast(struct gossip_timers *timers)
-{
-	gossip_timers_lan(timers);
-	timers->probe_interval = span_ms(200);
-	timers->probe_timeout = span_ms(50);
-	timers->suspicion = span_ms(1000);
-	timers->gossip_interval = span_ms(10);
-	timers->redial_interval = span_ms(20);
-	timers->join_timeout = span_s(1);
-	timers->beat_interval = span_ms(5);
-	timers->silence = span_ms(20);
-	timers->verify = span_ms(15);
-}
-
-void gossip_timers_wan(struct gossip_timers *timers)
-{
-	gossip_timers_lan(timers);
-	timers->probe_interval = span_s(1);
-	timers->probe_timeout = span_ms(400);
-	timers->suspicion = span_s(6);
-	timers->gossip_interval = span_ms(200);
-	timers->sync_interval = span_s(10);
-	timers->redial_interval = span_ms(500);
-	timers->join_timeout = span_s(5);
-	timers->beat_interval = span_ms(250);
-	timers->silence = span_s(1);
-	timers->verify = span_ms(500);
-}
-
-bool gossip_timers_equal(const struct gossip_timers *a, const struct gossip_timers *b)
-{
-	return a->probe_interval.us == b->probe_interval.us && a->probe_timeout.us == b->probe_timeout.us &&
-	       a->suspicion.us == b->suspicion.us && a->gossip_interval.us == b->gossip_interval.us &&
-	       a->sync_interval.us == b->sync_interval.us && a->redial_interval.us == b->redial_interval.us &&
-	       a->join_timeout.us == b->join_timeout.us && a->reap_after.us == b->reap_after.us &&
-	       a->beat_interval.us == b->beat_interval.us && a->silence.us == b->silence.us &&
-	       a->verify.us == b->verify.us && a->relay_n == b->relay_n && a->fanout == b->fanout &&
-	       a->retransmit_mult == b->retransmit_mult;
-}
-
-/* --- watchers ------------------------------------------------------------------------------------------------------- */
-
-/* The rings are computed anew at most once a heartbeat, however many members came or went. */
-static void refresh_watch(struct gossip *g)
-{
-	size_t n = 0;
-
-	if (!g->view_changed)
-		return;
-	g->view_changed = false;
-	for (size_t i = 0; i < g->member_n && !g->leaving; i++) {
-		const struct member *member = &g->members[g->order[i]];
-
-		if (member_live(member))
-			g->ring_members[n++] = (struct watch_member){ member->key, member->instance };
-	}
-	watch_view(&g->watch, g->ring_members, n, g->ring_members + g->config.member_max, g->now);
-}
-
-/* An age in microseconds; longer than an hour is an hour, and before its time is now. */
-static void write_age(struct wire_writer *w, struct span age)
-{
-	int64_t hour = span_s(3600).us;
-
-	wire_write_u32(w, (uint32_t)(age.us < 0 ? 0 : age.us > hour ? hour : age.us));
-}
-
-static void send_watch(struct gossip *g, const struct watch_message *message)
-{
-	struct member *to = member_find(g, message->to);
-	struct packet packet;
-	size_t at;
-
-	if (to == NULL)
-		return;
-	if (message->kind == WATCH_PING) {
-		probe_ping(g, to, ++g->seq, false);
-		return;
-	}
-	if (!packet_begin_member(g, &packet, to))
-		return;
-	if (message->kind == WATCH_BEAT) {
-		at = message_begin(&packet.w, MESSAGE_BEAT);
-		summary_write(&packet.w, self_of(g));
-		write_age(&packet.w, message->age);
-	} else {
-		at = message_begin(&packet.w, MESSAGE_WATCH);
-		wire_write_u8(&packet.w, (uint8_t)message->kind);
-		wire_write_u64(&packet.w, message->subject);
-		write_age(&packet.w, message->age);
-	}
-	message_end(&packet.w, at);
-	packet_finish(g, &packet);
-}
-
-/* Carry out what the watch said. */
-static void watch_settle(struct gossip *g)
-{
-	for (size_t i = 0; i < g->watch_out.message_n; i++)
-		send_watch(g, &g->watch_out.messages[i]);
-	for (size_t i = 0; i < g->watch_out.dead_n; i++) {
-		struct member *member = member_find(g, g->watch_out.dead[i]);
-
-		if (member != NULL)
-			member_claim(g, member, GOSSIP_DEAD, member->incarnation, GOSSIP_REASON_QUORUM);
-	}
-	g->watch_out.message_n = 0;
-	g->watch_out.dead_n = 0;
-}
-
-static void take_beat(struct gossip *g, struct member *from, struct wire_reader *r)
-{
-	struct span age;
-
-	summary_take(g, from, r);
-	age = span_us(wire_read_u32(r));
-	if (!r->failed)
-		watch_echoed(&g->watch, from->instance, instant_add(g->now, span_us(-age.us)), g->now);
-}
-
-static void take_watch(struct gossip *g, const struct member *from, struct wire_reader *r)
-{
-	struct watch_message message = { .kind = wire_read_u8(r) };
-
-	message.subject = wire_read_u64(r);
-	message.age = span_us(wire_read_u32(r));
-	if (message.kind < WATCH_ASK || message.kind > WATCH_VOTE)
-		wire_fail(r);
-	if (r->failed)
-		return;
-	watch_take(&g->watch, from->instance, &message, g->now, &g->watch_out);
-	watch_settle(g);
-}
-
 /* --- packets -------------------------------------------------------------------------------------------------------- */
 
 static void take_member(struct gossip *g, struct wire_reader *r)
@@ -208,12 +56,15 @@ static void take_state(struct gossip *g, struct wire_reader *r)
 	uint64_t instance = wire_read_u64(r);
 	uint32_t incarnation = wire_read_u32(r);
 	enum gossip_state state = wire_read_u8(r);
+	uint64_t accuser = wire_read_u64(r);
 	struct member *member;
 
 	if (state < GOSSIP_SUSPECT || state > GOSSIP_LEFT || incarnation > INCARNATION_MAX)
 		wire_fail(r);
 	member = r->failed ? NULL : member_find(g, instance);
-	if (member != NULL)
+	if (member != NULL && state == GOSSIP_SUSPECT)
+		member_accuse(g, member, incarnation, accuser, GOSSIP_REASON_RUMOUR);
+	else if (member != NULL)
 		member_claim(g, member, state, incarnation,
 			     state == GOSSIP_LEFT ? GOSSIP_REASON_LEFT : GOSSIP_REASON_RUMOUR);
 }
@@ -245,7 +96,8 @@ static void take_item(struct gossip *g, struct wire_reader *r)
 }
 
 /* Messages of a member. */
-static void take_message(struct gossip *g, struct member *from, enum message_type type, struct wire_reader *r)
+static void take_message(struct gossip *g, struct member *from, const struct gossip_event *event,
+			 enum message_type type, struct wire_reader *r)
 {
 	switch (type) {
 	case MESSAGE_PING:
@@ -285,10 +137,13 @@ static void take_message(struct gossip *g, struct member *from, enum message_typ
 		sync_take_items_end(g, r);
 		break;
 	case MESSAGE_BEAT:
-		take_beat(g, from, r);
+		edge_take_beat(g, from, event->packet.received, r);
 		break;
 	case MESSAGE_WATCH:
-		take_watch(g, from, r);
+		edge_take_watch(g, from, r);
+		break;
+	case MESSAGE_NACK:
+		probe_take_nack(g, r);
 		break;
 	case MESSAGE_HELLO:
 	case MESSAGE_HELLO_ACK:
@@ -352,7 +207,7 @@ static void take_body(struct gossip *g, struct member *from, const struct gossip
 			g->stats.drops[GOSSIP_DROP_UNKNOWN]++;
 			return;
 		}
-		take_message(g, from, type, &message); /* unknown types of a newer version are passed over */
+		take_message(g, from, event, type, &message); /* unknown types of a newer version are passed over */
 		if (message.failed) {
 			g->stats.drops[GOSSIP_DROP_MALFORMED]++;
 			return;
@@ -381,6 +236,7 @@ static void take_packet(struct gossip *g, const struct gossip_event *event)
 	struct member *from = event->packet.to_anyone ? NULL : member_find(g, event->packet.sender);
 
 	g->stats.received_n++;
+	g->reply_path = event->packet.path;
 	if (event->packet.sender == self_of(g)->instance) {
 		g->stats.drops[GOSSIP_DROP_UNKNOWN]++; /* our own, reflected */
 		return;
@@ -394,8 +250,10 @@ static void take_packet(struct gossip *g, const struct gossip_event *event)
 		return;
 	}
 	if (from != NULL) {
-		from->heard = g->now;
-		watch_heard(&g->watch, from->instance, g->now);
+		from->heard = event->packet.received;
+		if (event->packet.path < PATH_MAX_N)
+			from->path_heard[event->packet.path] = event->packet.received;
+		watch_heard(&g->watch, from->instance, event->packet.received, g->now);
 		nudge(g, from);
 	}
 	take_body(g, from, event);
@@ -431,15 +289,61 @@ static void leave(struct gossip *g)
 		g->leave_at = g->now;
 }
 
+/* After a goodbye: another instance of the same node, as after a restart. */
+static void come_back(struct gossip *g)
+{
+	struct member *self = self_of(g);
+
+	if (!g->left)
+		return;
+	g->left = false;
+	g->leaving = false;
+	g->joined = false;
+	g->contacted = false;
+	self->state = GOSSIP_ALIVE;
+	g->live_n++;
+	member_raise_self(g, self->instance + 1);
+	g->join_at = instant_add(g->now, g->config.timers.join_timeout);
+	g->redial_at = g->now;
+	member_refresh_self(g, 0);
+}
+
+static void take_hint(struct gossip *g, struct endpoint endpoint)
+{
+	for (size_t i = 0; i < g->watch.edge_n; i++) {
+		uint64_t instance = g->watch.edges[i].instance;
+		const struct member *member = member_find(g, instance);
+
+		if (member != NULL && member_at(member, endpoint))
+			watch_hint(&g->watch, instance, g->now);
+	}
+}
+
 /* --- time ----------------------------------------------------------------------------------------------------------- */
+
+/* Our own lateness of the last seconds: limits are wider by it, until it is forgotten by halves. */
+static void take_lag(struct gossip *g, struct span late)
+{
+	if (instant_reached(g->lag_at, g->now)) {
+		g->lag = span_us(g->lag.us / 2);
+		g->lag_at = instant_add(g->now, span_s(1));
+	}
+	if (late.us > g->lag.us)
+		g->lag = late.us < g->config.timers.silence.us ? late : g->config.timers.silence;
+	g->watch.lag = g->lag;
+}
 
 /* We were late: whatever silence we measured may be our own. */
 static void forgive(struct gossip *g)
 {
 	struct span late = instant_since(g->now, g->due);
 
-	if (late.us > g->config.timers.silence.us / 2)
+	take_lag(g, late);
+	if (late.us > g->config.timers.silence.us / 2) {
 		watch_amnesty(&g->watch, g->now);
+		g->stats.amnesties_n++;
+		health_worse(g, 1);
+	}
 	if (late.us <= g->config.timers.probe_interval.us * 2)
 		return;
 	g->probe.target = SLOT_NONE;
@@ -473,11 +377,11 @@ static void tick(struct gossip *g)
 	if (!g->leaving) {
 		probe_tick(g);
 		if (instant_reached(g->watch.beat_at, g->now))
-			refresh_watch(g);
+			edge_refresh(g);
 		if (instant_reached(watch_deadline(&g->watch), g->now)) {
 			watch_tick(&g->watch, g->now, &g->watch_out);
-			watch_settle(g);
 		}
+		edge_settle(g);
 		reap(g);
 	}
 	sync_tick(g);
@@ -516,6 +420,7 @@ void gossip_step(struct gossip *g, const struct gossip_event *event, struct goss
 	out->arena_len = 0;
 	g->out = out;
 	g->now = event->now;
+	g->reply_path = PATH_MAX_N;
 	forgive(g);
 	switch (event->kind) {
 	case GOSSIP_EVENT_TICK:
@@ -533,6 +438,15 @@ void gossip_step(struct gossip *g, const struct gossip_event *event, struct goss
 		break;
 	case GOSSIP_EVENT_LEAVE:
 		leave(g);
+		break;
+	case GOSSIP_EVENT_RETURN:
+		come_back(g);
+		break;
+	case GOSSIP_EVENT_HINT:
+		take_hint(g, event->hint);
+		break;
+	case GOSSIP_EVENT_WITNESS:
+		watch_witnessed(&g->watch, g->now);
 		break;
 	}
 	flush_fresh(g, event);
@@ -570,7 +484,7 @@ static int allocate(struct gossip *g)
 	g->items = calloc(g->config.item_max, sizeof(*g->items));
 	g->by_item = calloc(g->by_item_len, sizeof(*g->by_item));
 	g->probe_list = calloc(member_max, sizeof(*g->probe_list));
-	g->ring_members = calloc(2 * member_max, sizeof(*g->ring_members));
+	g->ring_members = calloc(member_max, sizeof(*g->ring_members));
 	if (g->members == NULL || g->order == NULL || g->by_instance == NULL || g->items == NULL ||
 	    g->by_item == NULL || g->probe_list == NULL || g->ring_members == NULL)
 		return -1;
@@ -585,7 +499,11 @@ static void drop_own_seed(struct gossip_config *config)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < config->seed_n; i++) {
-		if (endpoint_compare(config->seeds[i], config->endpoint) != 0)
+		bool ours = false;
+
+		for (size_t k = 0; k < config->endpoint_n; k++)
+			ours |= endpoint_compare(config->seeds[i], config->endpoints[k]) == 0;
+		if (!ours)
 			config->seeds[kept++] = config->seeds[i];
 	}
 	config->seed_n = kept;
@@ -607,7 +525,10 @@ static void start_timers(struct gossip *g, struct instant now)
 	g->join_at = g->config.seed_n > 0 ? instant_add(now, timers->join_timeout) : now;
 	g->leave_at = INSTANT_NEVER;
 	g->refused_at = INSTANT_NEVER;
-	watch_init(&g->watch, &watch, g->config.instance, now);
+	g->relay_at = INSTANT_NEVER;
+	g->lag_at = now;
+	g->list_at = now;
+	watch_init(&g->watch, &watch, g->config.instance, g->config.witness, now);
 }
 
 struct gossip *gossip_new(const struct gossip_config *config, uint64_t seed, struct instant now)
@@ -616,6 +537,7 @@ struct gossip *gossip_new(const struct gossip_config *config, uint64_t seed, str
 
 	if (g == NULL)
 		return NULL;
+	assert(config->endpoint_n > 0 && config->endpoint_n <= PATH_MAX_N);
 	assert(config->instance != 0 && config->member_max > 1 && config->meta_len <= META_LEN_MAX);
 	assert(config->packet_len_max >= PACKET_LEN_MIN && config->packet_len_max <= PACKET_LEN_MAX);
 	g->config = *config;
@@ -672,14 +594,17 @@ static void show(const struct gossip *g, const struct member *member, struct gos
 {
 	*ret = (struct gossip_member){ .name = member->name,
 				       .instance = member->instance,
-				       .endpoint = member->endpoint,
+				       .endpoint_n = member->endpoint_n,
+				       .endpoints = member->endpoints,
 				       .incarnation = member->incarnation,
 				       .state = member->state,
 				       .since = member->since,
 				       .rtt = member->rtt,
+				       .health = slot_of(g, member) == g->self ? g->health : member->health,
 				       .meta = member->meta,
 				       .meta_len = member->meta_len,
 				       .self = slot_of(g, member) == g->self };
+	edge_show(g, member, ret);
 }
 
 void gossip_member_at(const struct gossip *g, size_t index, struct gossip_member *ret)
@@ -701,5 +626,6 @@ bool gossip_member_find(const struct gossip *g, uint64_t instance, struct gossip
 void gossip_stats_get(const struct gossip *g, struct gossip_stats *ret)
 {
 	*ret = g->stats;
+	ret->verifications_n = g->watch.verification_n;
 	ret->item_n = g->item_n;
 }

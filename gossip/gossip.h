@@ -23,9 +23,10 @@ const char *gossip_state_name(enum gossip_state state);
 
 /* Timers; gossip_timers_lan() and its likes give sets that fit together. */
 struct gossip_timers {
-	struct span probe_interval;   /* one probe per interval, shuffled round robin (SWIM 4.3) */
-	struct span probe_timeout;    /* wait for the direct ack before asking relays */
-	struct span suspicion;	      /* suspect -> dead when nobody refutes */
+	struct span probe_interval; /* one probe per interval, shuffled round robin (SWIM 4.3) */
+	struct span probe_timeout;  /* wait for the direct ack before asking relays */
+	struct span
+		suspicion; /* suspect -> dead at the earliest; without confirmations SUSPICION_SPREAD times as long */
 	struct span gossip_interval;  /* how often waiting rumours are sent on their own */
 	struct span sync_interval;    /* digest exchange with a random live member */
 	struct span redial_interval;  /* one dead or absent peer is tried per interval, for ever */
@@ -41,6 +42,7 @@ struct gossip_timers {
 
 void gossip_timers_lan(struct gossip_timers *timers);
 void gossip_timers_fast(struct gossip_timers *timers);
+void gossip_timers_quiet(struct gossip_timers *timers);
 void gossip_timers_wan(struct gossip_timers *timers);
 bool gossip_timers_equal(const struct gossip_timers *a, const struct gossip_timers *b);
 
@@ -51,7 +53,10 @@ struct gossip_config {
 	 * The core raises it by itself when the cluster remembers a later one for this name (see gossip_instance).
 	 */
 	uint64_t instance;
-	struct endpoint endpoint; /* where the others reach us */
+	/* Where the others reach us. Path i of two nodes runs between their endpoints i, as the links of a corosync cluster do. */
+	size_t endpoint_n;
+	struct endpoint endpoints[PATH_MAX_N];
+	bool witness; /* with one other node: ask a witness (GOSSIP_ACTION_WITNESS) before it is declared dead */
 	struct gossip_timers timers;
 	size_t packet_len_max; /* largest datagram, seal included */
 	size_t member_max;
@@ -68,11 +73,19 @@ struct gossip; /* opaque */
 struct gossip_member {
 	const char *name;
 	uint64_t instance;
-	struct endpoint endpoint;
+	size_t endpoint_n;
+	const struct endpoint *endpoints;
 	uint32_t incarnation;
 	enum gossip_state state;
-	struct instant since; /* when it entered that state, by our clock */
-	struct span rtt;      /* smoothed (RFC 6298); negative: never measured */
+	struct instant since;  /* when it entered that state, by our clock */
+	struct span rtt;       /* smoothed (RFC 6298); negative: never measured */
+	uint8_t health;	       /* its own word, or ours about ourselves: 0 well, up to GOSSIP_HEALTH_MAX (Lifeguard) */
+	bool watches_us;       /* it is a watcher of ours; with it, or with `watched` below, the next three are known */
+	bool watched;	       /* we are a watcher of it */
+	uint32_t loss_in_ppm;  /* of its heartbeats to us */
+	uint32_t loss_out_ppm; /* of ours to it, by its word */
+	struct span silence;   /* the silence after which this edge is verified now: it adapts to the loss */
+	uint32_t path_mask;    /* bit i: path i was heard lately; 0 where we exchange no heartbeats */
 	const uint8_t *meta;
 	size_t meta_len;
 	bool self;
@@ -89,11 +102,14 @@ struct gossip_item {
 };
 
 enum gossip_event_kind {
-	GOSSIP_EVENT_TICK,   /* time passed */
-	GOSSIP_EVENT_PACKET, /* an authenticated packet came in (seal_open said DROP_NONE) */
-	GOSSIP_EVENT_META,   /* our own metadata changed */
-	GOSSIP_EVENT_ITEM,   /* write or delete one of our own items */
-	GOSSIP_EVENT_LEAVE,  /* tell everybody that we go; GOSSIP_ACTION_LEFT follows */
+	GOSSIP_EVENT_TICK,    /* time passed */
+	GOSSIP_EVENT_PACKET,  /* an authenticated packet came in (seal_open said DROP_NONE) */
+	GOSSIP_EVENT_META,    /* our own metadata changed */
+	GOSSIP_EVENT_ITEM,    /* write or delete one of our own items */
+	GOSSIP_EVENT_LEAVE,   /* tell everybody that we go; GOSSIP_ACTION_LEFT follows */
+	GOSSIP_EVENT_RETURN,  /* after GOSSIP_ACTION_LEFT: join again, as a new instance */
+	GOSSIP_EVENT_HINT,    /* something speaks for the death of the node at an endpoint: verify it now */
+	GOSSIP_EVENT_WITNESS, /* the witness has answered */
 };
 
 struct gossip_event {
@@ -102,12 +118,15 @@ struct gossip_event {
 	union {
 		struct {
 			struct endpoint from;
+			struct instant received; /* by the kernel; not after `now` */
+			uint8_t path;		 /* which of our endpoints got it */
+			bool to_anyone;		 /* sealed with A = 1 */
 			uint64_t sender;
 			uint64_t counter;
-			bool to_anyone;	     /* sealed with A = 1 */
 			const uint8_t *body; /* borrowed for the step */
 			size_t len;
 		} packet;
+		struct endpoint hint;
 		struct {
 			const uint8_t *bytes; /* borrowed for the step */
 			size_t len;
@@ -145,6 +164,7 @@ enum gossip_action_kind {
 	GOSSIP_ACTION_JOINED,	/* once: we have the state of the cluster, or join_timeout passed alone */
 	GOSSIP_ACTION_LEFT,	/* once: the goodbye has been sent often enough */
 	GOSSIP_ACTION_CONFLICT, /* another live node has our name and was there first: we must stop */
+	GOSSIP_ACTION_WITNESS,	/* ask the witness; GOSSIP_EVENT_WITNESS when it answers. Repeated until then */
 };
 
 struct gossip_action {
@@ -152,6 +172,7 @@ struct gossip_action {
 	union {
 		struct {
 			struct endpoint to;
+			uint8_t path; /* from which of our endpoints */
 			uint64_t sender;
 			uint64_t receiver; /* 0: anyone */
 			uint64_t counter;
@@ -175,6 +196,12 @@ struct gossip_action {
 		} conflict;
 	};
 };
+
+/* Health is a count of recent troubles of one's own (Lifeguard IV.A): probes and timers of a troubled node are stretched by it. */
+#define GOSSIP_HEALTH_MAX 8
+
+/* Without any confirmation a suspicion lasts so many times its minimum (Lifeguard IV.B; memberlist has 6). */
+#define SUSPICION_SPREAD 3
 
 /* Bounds of one step. What does not fit waits: gossip_deadline() is then `now` and the next tick goes on. */
 #define GOSSIP_ACTION_MAX 512
@@ -211,8 +238,10 @@ struct gossip_stats {
 	uint64_t sent_n;
 	uint64_t sent_bytes; /* bodies, without the seal */
 	uint64_t received_n;
-	uint64_t suspicions_n;	/* raised by this node */
-	uint64_t refutations_n; /* of suspicions about this node */
+	uint64_t suspicions_n;	  /* raised by this node */
+	uint64_t verifications_n; /* bursts of verification begun: silence on one of our edges */
+	uint64_t amnesties_n;	  /* times that we were late ourselves and forgave everybody */
+	uint64_t refutations_n;	  /* of suspicions about this node */
 	size_t item_n;
 };
 

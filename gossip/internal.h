@@ -30,11 +30,22 @@
 /* Peers that are being given the full state at one time. More wait for their own next try. */
 #define PUSH_MAX 16
 
+/* Shares of the probe timeout, in per cent, after which a relay says that it has no answer either (Lifeguard IV.A). */
+#define NACK_PERCENT 80
+
 /* Probes of others that we relay at one time (SWIM 4.1). */
 #define RELAY_MAX 64
 
 /* HELLOs whose answer is awaited. */
 #define HELLO_MAX 64
+
+/* Accusers of one suspect that count: the first and SUSPICION_CONFIRMATIONS independent ones (Lifeguard IV.B: K = 3). */
+#define SUSPICION_CONFIRMATIONS 3
+#define ACCUSER_MAX (SUSPICION_CONFIRMATIONS + 1)
+
+/* Deaths and departures that we repeat to a neighbour whose view differs, and for how long. */
+#define VERDICT_MAX 64
+#define VERDICT_MS 2000
 
 /* How long a cookie is good: the bucket that made it and the next. */
 #define COOKIE_BUCKET_S 10
@@ -63,6 +74,7 @@ enum message_type {
 	MESSAGE_ITEMS_END,
 	MESSAGE_BEAT,
 	MESSAGE_WATCH,
+	MESSAGE_NACK,
 	MESSAGE_TYPE_N
 };
 
@@ -87,14 +99,22 @@ struct member {
 	char name[NODE_NAME_MAX + 1];
 	uint64_t key; /* hash of the name */
 	uint64_t instance;
-	struct endpoint endpoint;
+	size_t endpoint_n;
+	struct endpoint endpoints[PATH_MAX_N];
+	struct instant path_heard[PATH_MAX_N]; /* last packet on each path */
 	uint32_t incarnation;
 	enum gossip_state state;
+	uint8_t health; /* its own word */
 	struct instant since;
 	struct instant heard;	/* last authenticated packet from it */
 	struct instant dead_at; /* SUSPECT: when it counts as dead */
-	struct instant nudged;	/* last suspicion ping, or last word that we hold it for dead */
-	struct instant pulled;	/* last PULL for its items */
+	uint64_t accusers[ACCUSER_MAX];
+	uint8_t accuser_n;
+	struct instant retold;	      /* last time that our verdicts were repeated to it */
+	struct instant differs_since; /* its view has been another one than ours; NEVER: the same */
+	uint64_t digest;	      /* its share of member_digest */
+	struct instant nudged;	      /* last suspicion ping, or last word that we hold it for dead */
+	struct instant pulled;	      /* last PULL for its items */
 	struct span rtt;
 	struct replay replay;
 	struct rumour rumour;
@@ -120,6 +140,7 @@ struct item {
 /* One state transfer to one peer. */
 struct push {
 	bool used;
+	uint8_t path;
 	struct endpoint to;
 	uint64_t receiver;
 	uint32_t member_at; /* position in name order */
@@ -130,8 +151,15 @@ struct push {
 struct relay {
 	uint32_t seq; /* of our own ping to the target */
 	uint32_t origin_seq;
-	uint64_t origin;
+	uint64_t origin;	/* 0: unused */
+	struct instant nack_at; /* NEVER once it was sent */
 	struct instant until;
+};
+
+/* A member that died or left a moment ago. */
+struct verdict {
+	uint64_t instance;
+	struct instant at;
 };
 
 struct hello {
@@ -147,6 +175,8 @@ struct probe {
 	struct instant sent;
 	struct instant indirect_at; /* NEVER once the relays were asked */
 	struct instant fail_at;
+	unsigned int relay_n; /* asked */
+	unsigned int nack_n;  /* of those, that said they had no answer either */
 };
 
 struct gossip {
@@ -167,7 +197,15 @@ struct gossip {
 	uint32_t self;
 	uint32_t live_n; /* alive and suspect, ourselves included */
 	uint32_t suspect_n;
-	uint32_t down_n; /* dead and left */
+	uint32_t down_n;	/* dead and left */
+	uint64_t member_digest; /* of all members' instances, incarnations and settled states */
+	size_t verdict_n;	/* ever; the ring holds the last VERDICT_MAX */
+	struct verdict verdicts[VERDICT_MAX];
+	uint8_t health;	 /* of our own */
+	struct span lag; /* how late we were lately, halved every second */
+	struct instant lag_at;
+	struct instant list_at; /* when lists may be exchanged again because heartbeats differ */
+	uint8_t reply_path;	/* where the packet of this step came in */
 
 	struct item *items; /* owned, item_max */
 	uint32_t item_free;
@@ -203,11 +241,13 @@ struct gossip {
 	bool view_changed;	   /* the watch rings are to be computed anew */
 	bool conflict;		   /* GOSSIP_ACTION_CONFLICT was said */
 	struct instant refused_at; /* first REFUSED; NEVER: none */
+	struct instant refused_last;
 	struct watch watch;
 	struct watch_out watch_out;
-	struct watch_member *ring_members; /* owned, 2 * member_max */
+	struct watch_member *ring_members; /* owned, member_max */
 	struct push pushes[PUSH_MAX];
 	struct relay relays[RELAY_MAX];
+	struct instant relay_at; /* when the next nack is due, or earlier */
 	struct hello hellos[HELLO_MAX];
 	size_t hello_next;
 	struct gossip_stats stats;
@@ -217,14 +257,24 @@ struct gossip {
 struct packet {
 	struct wire_writer w;
 	struct endpoint to;
+	uint8_t path;
 	uint64_t receiver;
 };
 
 /* Room for at least one more datagram and its action? */
 bool packet_room(const struct gossip *g);
 /* Begin a datagram; false without room (then nothing is sent: to the peer it looks like loss). */
-bool packet_begin(struct gossip *g, struct packet *packet, struct endpoint to, uint64_t receiver);
+bool packet_begin(struct gossip *g, struct packet *packet, struct endpoint to, uint8_t path, uint64_t receiver);
+/* By the path that was heard last, to the endpoint at its other end. */
 bool packet_begin_member(struct gossip *g, struct packet *packet, const struct member *member);
+/* The way back: on the path that the packet of this step came by, if the member has it. */
+bool packet_begin_reply(struct gossip *g, struct packet *packet, const struct member *member);
+/* Begin on this path; false also when the two have no such path in common. */
+bool packet_begin_path(struct gossip *g, struct packet *packet, const struct member *member, uint8_t path);
+/* Which of our endpoints to use towards a stranger: one of its family, the nearest by prefix. */
+uint8_t path_towards(const struct gossip *g, struct endpoint to);
+/* Set receiver, address and path of a packet that is sent once more. */
+void packet_readdress(const struct gossip *g, struct packet *packet, const struct member *member);
 /* Send it, with rumours in what room is left (not to `anyone`). */
 void packet_finish(struct gossip *g, struct packet *packet);
 /* Send the same bytes to another receiver (no piggyback). */
@@ -240,7 +290,8 @@ void message_item(struct wire_writer *w, const struct gossip_item *item);
 struct member_record {
 	char name[NODE_NAME_MAX + 1];
 	uint64_t instance;
-	struct endpoint endpoint;
+	size_t endpoint_n;
+	struct endpoint endpoints[PATH_MAX_N];
 	uint32_t incarnation;
 	enum gossip_state state;
 	uint32_t age_s; /* in that state */
@@ -253,6 +304,8 @@ struct member *member_find(const struct gossip *g, uint64_t instance);
 struct member *member_named(const struct gossip *g, const char *name);
 struct member *self_of(const struct gossip *g);
 bool member_live(const struct member *member);
+/* Suspicion is passing and differs between members: digests and lists speak of it as alive. */
+enum gossip_state state_settled(enum gossip_state state);
 /* Add ourselves at the start. */
 void member_add_self(struct gossip *g);
 /* A record came: add, replace, update as the precedence says. Returns the member, or NULL when it was not taken. */
@@ -260,6 +313,11 @@ struct member *member_take(struct gossip *g, const struct member_record *record,
 /* SWIM 4.2 precedence for one claim about one instance. */
 void member_claim(struct gossip *g, struct member *member, enum gossip_state state, uint32_t incarnation,
 		  enum gossip_reason reason);
+/* `accuser` suspects it by its own probes; 0: hearsay, which confirms nothing. */
+void member_accuse(struct gossip *g, struct member *member, uint32_t incarnation, uint64_t accuser,
+		   enum gossip_reason reason);
+/* Does the member use this endpoint? */
+bool member_at(const struct member *member, struct endpoint endpoint);
 /* What a member says of itself in every ping, ack and heartbeat. */
 void summary_write(struct wire_writer *w, const struct member *self);
 void summary_take(struct gossip *g, struct member *from, struct wire_reader *r);
@@ -298,17 +356,25 @@ void rumour_flush_urgent(struct gossip *g);
 void rumour_tick(struct gossip *g);
 
 /* --- probe.c --- */
+/* Take a sample of the round trip; a negative one is none. */
+void member_rtt(struct member *member, struct span sample);
 void probe_tick(struct gossip *g);
 void probe_take_ping(struct gossip *g, struct member *from, struct wire_reader *r);
 void probe_take_ack(struct gossip *g, struct member *from, struct wire_reader *r);
 void probe_take_ping_req(struct gossip *g, struct member *from, struct wire_reader *r);
 void probe_take_ack_via(struct gossip *g, struct wire_reader *r);
-void probe_ping(struct gossip *g, struct member *member, uint32_t seq, bool accuse);
+void probe_take_nack(struct gossip *g, struct wire_reader *r);
+void probe_ping(struct gossip *g, const struct member *member, uint32_t seq, bool accuse);
+/* The same on every path that we have in common. */
+void probe_ping_paths(struct gossip *g, const struct member *member);
+/* Lifeguard IV.A: successes make us well, troubles ill. */
+void health_better(struct gossip *g);
+void health_worse(struct gossip *g, unsigned int by);
 struct instant probe_deadline(const struct gossip *g);
 
 /* --- sync.c --- */
 void sync_tick(struct gossip *g);
-void sync_push(struct gossip *g, struct endpoint to, uint64_t receiver);
+void sync_push(struct gossip *g, struct endpoint to, uint8_t path, uint64_t receiver);
 void sync_list(struct gossip *g, struct member *to, bool answer);
 void sync_take_hash(struct gossip *g, struct member *from, struct wire_reader *r);
 void sync_take_list(struct gossip *g, struct member *from, struct wire_reader *r);
@@ -331,6 +397,16 @@ void join_take_refused(struct gossip *g, const struct gossip_event *event, struc
 void join_take_raise(struct gossip *g, const struct gossip_event *event, struct wire_reader *r);
 void join_done(struct gossip *g, bool alone);
 struct instant join_deadline(const struct gossip *g);
+
+/* --- edge.c --- */
+/* The members changed: find our neighbours anew. */
+void edge_refresh(struct gossip *g);
+/* Carry out what the watch said. */
+void edge_settle(struct gossip *g);
+void edge_take_beat(struct gossip *g, struct member *from, struct instant received, struct wire_reader *r);
+void edge_take_watch(struct gossip *g, const struct member *from, struct wire_reader *r);
+/* What the edge to this member, if there is one, knows. */
+void edge_show(const struct gossip *g, const struct member *member, struct gossip_member *ret);
 
 /* --- gossip.c --- */
 struct gossip_action *action_add(struct gossip *g, enum gossip_action_kind kind);

@@ -48,14 +48,14 @@ static int64_t bucket_now(const struct gossip *g)
 	return g->now.us / span_s(COOKIE_BUCKET_S).us;
 }
 
-static void send_hello(struct gossip *g, struct endpoint to)
+static void send_hello(struct gossip *g, struct endpoint to, uint8_t path)
 {
 	struct hello *hello = &g->hellos[g->hello_next++ % HELLO_MAX];
 	static const uint8_t zero[HELLO_LEN];
 	struct packet packet;
 	size_t at;
 
-	if (!packet_begin(g, &packet, to, 0))
+	if (!packet_begin(g, &packet, to, path, 0))
 		return;
 	hello->nonce = rng_u64(&g->rng);
 	hello->to = to;
@@ -87,7 +87,8 @@ void join_take_hello(struct gossip *g, const struct gossip_event *event, struct 
 
 	if (event->packet.len < HELLO_LEN)
 		wire_fail(r); /* would let a spoofed source draw more than was sent */
-	if (r->failed || g->leaving || !packet_begin(g, &packet, event->packet.from, event->packet.sender))
+	if (r->failed || g->leaving ||
+	    !packet_begin(g, &packet, event->packet.from, g->reply_path, event->packet.sender))
 		return;
 	at = message_begin(&packet.w, MESSAGE_HELLO_ACK);
 	wire_write_u64(&packet.w, nonce);
@@ -127,7 +128,7 @@ void join_take_hello_ack(struct gossip *g, const struct gossip_event *event, str
 		g->stats.drops[GOSSIP_DROP_COOKIE]++;
 		return;
 	}
-	if (!packet_begin(g, &packet, event->packet.from, event->packet.sender))
+	if (!packet_begin(g, &packet, event->packet.from, g->reply_path, event->packet.sender))
 		return;
 	at = message_begin(&packet.w, MESSAGE_JOIN);
 	wire_write_u64(&packet.w, cookie);
@@ -144,13 +145,13 @@ static void answer(struct gossip *g, const struct gossip_event *event, enum mess
 	struct packet packet;
 	size_t at;
 
-	if (!packet_begin(g, &packet, event->packet.from, event->packet.sender))
+	if (!packet_begin(g, &packet, event->packet.from, g->reply_path, event->packet.sender))
 		return;
 	at = message_begin(&packet.w, type);
 	wire_write_u64(&packet.w, nonce);
 	if (type == MESSAGE_REFUSED) {
-		wire_write_ip(&packet.w, about->endpoint.ip);
-		wire_write_u16(&packet.w, about->endpoint.port);
+		wire_write_ip(&packet.w, about->endpoints[0].ip);
+		wire_write_u16(&packet.w, about->endpoints[0].port);
 	} else if (type == MESSAGE_RAISE) {
 		wire_write_u64(&packet.w, about->instance);
 	} else {
@@ -162,6 +163,15 @@ static void answer(struct gossip *g, const struct gossip_event *event, enum mess
 	packet_finish_plain(g, &packet);
 }
 
+static bool shares_endpoint(const struct member *holder, const struct member_record *record)
+{
+	for (size_t i = 0; i < record->endpoint_n; i++) {
+		if (member_at(holder, record->endpoints[i]))
+			return true;
+	}
+	return false;
+}
+
 /* The newcomer's name is known already. May it have it? Says why not. */
 static bool name_free(struct gossip *g, const struct gossip_event *event, const struct member_record *record,
 		      uint64_t nonce)
@@ -170,8 +180,7 @@ static bool name_free(struct gossip *g, const struct gossip_event *event, const 
 
 	if (holder == NULL || holder->instance == record->instance)
 		return true;
-	if (slot_of(g, holder) == g->self ||
-	    (member_live(holder) && endpoint_compare(holder->endpoint, record->endpoint) != 0)) {
+	if (slot_of(g, holder) == g->self || (member_live(holder) && !shares_endpoint(holder, record))) {
 		answer(g, event, MESSAGE_REFUSED, nonce, holder);
 		return false;
 	}
@@ -225,7 +234,7 @@ void join_take_join(struct gossip *g, const struct gossip_event *event, struct w
 	if (known)
 		sync_list(g, member, false);
 	else
-		sync_push(g, event->packet.from, event->packet.sender);
+		sync_push(g, event->packet.from, g->reply_path, event->packet.sender);
 }
 
 void join_take_join_ack(struct gossip *g, const struct gossip_event *event, struct wire_reader *r)
@@ -271,6 +280,7 @@ void join_take_refused(struct gossip *g, const struct gossip_event *event, struc
 	if (r->failed || !answer_expected(g, event, nonce) || g->joined ||
 	    (endpoint_compare(holder, event->packet.from) == 0 && event->packet.sender > self_of(g)->instance))
 		return;
+	g->refused_last = g->now;
 	if (g->refused_at.us == INSTANT_NEVER.us)
 		g->refused_at = g->now;
 	else if (instant_since(g->now, g->refused_at).us >= span_ms(REFUSED_PATIENCE_MS).us)
@@ -289,7 +299,7 @@ void join_take_raise(struct gossip *g, const struct gossip_event *event, struct 
 	if (known + 1 == UINT64_MAX)
 		return;
 	member_raise_self(g, known + 1);
-	send_hello(g, event->packet.from); /* it tells the others who we are now */
+	send_hello(g, event->packet.from, g->reply_path); /* it tells the others who we are now */
 }
 
 void join_done(struct gossip *g, bool alone)
@@ -307,10 +317,18 @@ static const struct member *live_at(const struct gossip *g, struct endpoint seed
 	for (size_t i = 0; i < g->member_n; i++) {
 		const struct member *member = &g->members[g->order[i]];
 
-		if (member_live(member) && endpoint_compare(member->endpoint, seed) == 0)
+		if (member_live(member) && member_at(member, seed))
 			return member;
 	}
 	return NULL;
+}
+
+/* Each time by another of its endpoints: one may be out of reach for ever. */
+static void dial(struct gossip *g, const struct member *member)
+{
+	struct endpoint to = member->endpoints[rng_below(&g->rng, member->endpoint_n)];
+
+	send_hello(g, to, path_towards(g, to));
 }
 
 /* Who is missing: seeds first, then dead members, round and round. */
@@ -324,13 +342,13 @@ static void redial(struct gossip *g)
 		const struct member *member = at < seed_n ? NULL : &g->members[g->probe_list[at - seed_n]];
 
 		if (member == NULL && live_at(g, g->config.seeds[at]) == NULL) {
-			send_hello(g, g->config.seeds[at]);
+			send_hello(g, g->config.seeds[at], path_towards(g, g->config.seeds[at]));
 			return;
 		}
 		/* who left may have been started again where we are out of its sight; it is asked now and then */
 		if (member != NULL && (member->state == GOSSIP_DEAD ||
 				       (member->state == GOSSIP_LEFT && rng_chance(&g->rng, LEFT_REDIAL_PPM)))) {
-			send_hello(g, member->endpoint);
+			dial(g, member);
 			return;
 		}
 	}
@@ -361,7 +379,11 @@ static void hurry(struct gossip *g)
 
 void join_tick(struct gossip *g)
 {
-	if (instant_reached(g->join_at, g->now) && g->refused_at.us == INSTANT_NEVER.us)
+	/* who refused us has fallen silent: it has died, or its word no longer counts */
+	if (g->refused_at.us != INSTANT_NEVER.us &&
+	    instant_since(g->now, g->refused_last).us > span_ms(REFUSED_PATIENCE_MS).us)
+		g->refused_at = INSTANT_NEVER;
+	if (instant_reached(g->join_at, g->now) && g->refused_at.us == INSTANT_NEVER.us && !g->conflict)
 		join_done(g, !g->contacted && g->live_n == 1 && g->config.seed_n > 0);
 	if (g->leaving || !instant_reached(g->redial_at, g->now))
 		return;
@@ -373,7 +395,7 @@ void join_tick(struct gossip *g)
 
 struct instant join_deadline(const struct gossip *g)
 {
-	struct instant join = g->refused_at.us == INSTANT_NEVER.us ? g->join_at : INSTANT_NEVER;
+	struct instant join = g->refused_at.us == INSTANT_NEVER.us && !g->conflict ? g->join_at : INSTANT_NEVER;
 
 	return g->leaving ? join : instant_min(join, g->redial_at);
 }

@@ -118,6 +118,21 @@ static void view_enter(struct gossip *g, const struct member *member)
 	g->down_n += member->state == GOSSIP_DEAD || member->state == GOSSIP_LEFT;
 }
 
+enum gossip_state state_settled(enum gossip_state state)
+{
+	return state == GOSSIP_SUSPECT ? GOSSIP_ALIVE : state;
+}
+
+/* Called after each change of a member; `used` false: it is no more. */
+static void digest_refresh(struct gossip *g, struct member *member)
+{
+	g->member_digest ^= member->digest;
+	member->digest = !member->used ? 0
+				       : hash_mix(hash_mix(member->instance ^ hash_mix(member->incarnation)) ^
+						  (uint64_t)state_settled(member->state));
+	g->member_digest ^= member->digest;
+}
+
 static void tell(struct gossip *g, const struct member *member, enum gossip_state from, enum gossip_state to,
 		 enum gossip_reason reason)
 {
@@ -138,10 +153,13 @@ static void set_state(struct gossip *g, struct member *member, enum gossip_state
 	view_leave(g, member);
 	member->state = state;
 	view_enter(g, member);
+	digest_refresh(g, member);
 	if (from != state)
 		member->since = g->now;
-	if (state == GOSSIP_SUSPECT)
-		member->dead_at = instant_add(g->now, g->config.timers.suspicion);
+	if (state != GOSSIP_SUSPECT)
+		member->accuser_n = 0;
+	if (!state_live(state) && state_live(from))
+		g->verdicts[g->verdict_n++ % VERDICT_MAX] = (struct verdict){ member->instance, g->now };
 	if (state_live(from) != state_live(state))
 		g->view_changed = true;
 	if (!state_live(state))
@@ -177,6 +195,10 @@ static struct member *member_add(struct gossip *g, const struct member_record *r
 	member->heard = (struct instant){ g->now.us - span_s(3600).us };
 	member->nudged = member->heard;
 	member->pulled = member->heard;
+	member->retold = member->heard;
+	member->differs_since = INSTANT_NEVER;
+	for (size_t i = 0; i < PATH_MAX_N; i++)
+		member->path_heard[i] = member->heard;
 	memmove(&g->order[place + 1], &g->order[place], (g->member_n - place) * sizeof(g->order[0]));
 	g->order[place] = slot_of(g, member);
 	g->member_n++;
@@ -191,7 +213,8 @@ static struct member *member_add(struct gossip *g, const struct member_record *r
 
 static void set_record(struct member *member, const struct member_record *record)
 {
-	member->endpoint = record->endpoint;
+	member->endpoint_n = record->endpoint_n;
+	memcpy(member->endpoints, record->endpoints, sizeof(member->endpoints));
 	member->incarnation = record->incarnation;
 	member->meta_len = record->meta_len;
 	memcpy(member->meta, record->meta, record->meta_len);
@@ -223,6 +246,7 @@ void member_forget(struct gossip *g, struct member *member, enum gossip_reason r
 	if (g->probe.target == slot)
 		g->probe.target = SLOT_NONE;
 	member->used = false;
+	digest_refresh(g, member);
 	g->view_changed = true;
 }
 
@@ -231,19 +255,21 @@ void member_forget(struct gossip *g, struct member *member, enum gossip_reason r
 void member_add_self(struct gossip *g)
 {
 	struct member_record record = { .instance = g->config.instance,
-					.endpoint = g->config.endpoint,
+					.endpoint_n = g->config.endpoint_n,
 					.incarnation = 1,
 					.state = GOSSIP_ALIVE,
 					.meta_len = (uint16_t)g->config.meta_len,
 					.meta = g->config.meta };
 	struct member *self;
 
+	memcpy(record.endpoints, g->config.endpoints, sizeof(record.endpoints));
 	memcpy(record.name, g->config.name, sizeof(record.name));
 	self = member_add(g, &record);
 	assert(self != NULL);
 	set_record(self, &record);
 	self->state = GOSSIP_ALIVE;
 	view_enter(g, self);
+	digest_refresh(g, self);
 	g->self = slot_of(g, self);
 	g->probe_n = 0; /* nobody probes itself */
 	g->view_changed = true;
@@ -256,6 +282,7 @@ void member_refresh_self(struct gossip *g, uint32_t at_least)
 	if (self->incarnation < at_least)
 		self->incarnation = at_least;
 	self->incarnation++;
+	digest_refresh(g, self);
 	rumour_member(g, self, true);
 }
 
@@ -269,6 +296,7 @@ void member_raise_self(struct gossip *g, uint64_t instance)
 	self->item_top = 0;
 	self->item_complete = 0;
 	index_add(g, g->self);
+	digest_refresh(g, self);
 	g->watch.self = instance;
 	g->view_changed = true;
 }
@@ -279,7 +307,17 @@ static void refute(struct gossip *g, enum gossip_state state, uint32_t incarnati
 	if (state == GOSSIP_ALIVE || g->leaving || incarnation < self_of(g)->incarnation)
 		return;
 	g->stats.refutations_n++;
+	health_worse(g, 1);
 	member_refresh_self(g, incarnation);
+}
+
+bool member_at(const struct member *member, struct endpoint endpoint)
+{
+	for (size_t i = 0; i < member->endpoint_n; i++) {
+		if (endpoint_compare(member->endpoints[i], endpoint) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -315,6 +353,58 @@ static bool overrides(const struct member *member, enum gossip_state state, uint
 	return false;
 }
 
+/* Members that could confirm a suspicion: those that live, are not suspected themselves, and are neither we nor the subject. */
+static unsigned int confirmations_wanted(const struct gossip *g)
+{
+	uint32_t others = g->live_n - g->suspect_n;
+
+	return others <= 1 ? 0 : others - 1 < SUSPICION_CONFIRMATIONS ? others - 1 : SUSPICION_CONFIRMATIONS;
+}
+
+/*
+ * Lifeguard IV.B: from the longest time down to the shortest as confirmations come in, by log(C + 1) / log(K + 1). The tables
+ * hold that in thousandths.
+ */
+static struct span suspicion_span(const struct gossip *g, const struct member *member)
+{
+	static const int64_t share[SUSPICION_CONFIRMATIONS + 1][SUSPICION_CONFIRMATIONS + 1] = {
+		{ 1000, 1000, 1000, 1000 },
+		{ 0, 1000, 1000, 1000 },
+		{ 0, 631, 1000, 1000 },
+		{ 0, 500, 792, 1000 },
+	};
+	unsigned int confirmed = member->accuser_n > 0 ? member->accuser_n - 1u : 0;
+	int64_t least = g->config.timers.suspicion.us;
+	int64_t most = least * SUSPICION_SPREAD;
+
+	return span_us(most - (most - least) * share[confirmations_wanted(g)][confirmed] / 1000);
+}
+
+static bool accuser_new(const struct member *member, uint64_t accuser)
+{
+	for (size_t i = 0; i < member->accuser_n; i++) {
+		if (member->accusers[i] == accuser)
+			return false;
+	}
+	return accuser != 0 && accuser != member->instance && member->accuser_n < ACCUSER_MAX;
+}
+
+void member_accuse(struct gossip *g, struct member *member, uint32_t incarnation, uint64_t accuser,
+		   enum gossip_reason reason)
+{
+	if (slot_of(g, member) == g->self || member->state != GOSSIP_SUSPECT || incarnation != member->incarnation) {
+		member_claim(g, member, GOSSIP_SUSPECT, incarnation, reason);
+		if (slot_of(g, member) == g->self || member->state != GOSSIP_SUSPECT ||
+		    incarnation != member->incarnation)
+			return;
+	}
+	if (!accuser_new(member, accuser))
+		return;
+	member->accusers[member->accuser_n++] = accuser;
+	member->dead_at = instant_add(member->since, suspicion_span(g, member));
+	rumour_member(g, member, false); /* each of the first few is passed on (Lifeguard IV.B) */
+}
+
 void member_claim(struct gossip *g, struct member *member, enum gossip_state state, uint32_t incarnation,
 		  enum gossip_reason reason)
 {
@@ -332,7 +422,10 @@ void member_claim(struct gossip *g, struct member *member, enum gossip_state sta
 			return;
 	}
 	member->incarnation = incarnation;
+	member->accuser_n = 0;
 	set_state(g, member, state, reason);
+	if (state == GOSSIP_SUSPECT)
+		member->dead_at = instant_add(g->now, suspicion_span(g, member));
 	rumour_member(g, member, state != GOSSIP_SUSPECT && is_urgent(g, reason));
 }
 
@@ -369,7 +462,7 @@ void member_conflict(struct gossip *g, struct endpoint holder)
 static void name_clash(struct gossip *g, const struct member_record *record)
 {
 	if (record->instance > self_of(g)->instance && record->state == GOSSIP_ALIVE)
-		member_conflict(g, record->endpoint);
+		member_conflict(g, record->endpoints[0]);
 }
 
 void summary_write(struct wire_writer *w, const struct member *self)

@@ -22,19 +22,92 @@ bool packet_room(const struct gossip *g)
 	       g->out->arena_len + g->config.packet_len_max <= GOSSIP_ARENA_LEN;
 }
 
-bool packet_begin(struct gossip *g, struct packet *packet, struct endpoint to, uint64_t receiver)
+bool packet_begin(struct gossip *g, struct packet *packet, struct endpoint to, uint8_t path, uint64_t receiver)
 {
 	if (!packet_room(g))
 		return false;
 	packet->to = to;
+	packet->path = path;
 	packet->receiver = receiver;
 	packet->w = wire_writer_of(g->out->arena + g->out->arena_len, g->config.packet_len_max - SEAL_OVERHEAD);
 	return true;
 }
 
+static size_t common_bits(struct ip a, struct ip b)
+{
+	size_t bits = 0;
+
+	while (bits < ip_bits(a) && (((a.bytes[bits / 8] ^ b.bytes[bits / 8]) >> (7 - bits % 8)) & 1) == 0)
+		bits++;
+	return bits;
+}
+
+uint8_t path_towards(const struct gossip *g, struct endpoint to)
+{
+	const struct gossip_config *config = &g->config;
+	size_t best = 0;
+
+	for (size_t i = 1; i < config->endpoint_n; i++) {
+		struct ip ours = config->endpoints[i].ip;
+		struct ip other = config->endpoints[best].ip;
+
+		if (ours.family == to.ip.family &&
+		    (other.family != to.ip.family || common_bits(ours, to.ip) > common_bits(other, to.ip)))
+			best = i;
+	}
+	return (uint8_t)best;
+}
+
+/* Path i runs between the endpoints i of both: do they have one, of one family? */
+static bool path_common(const struct gossip *g, const struct member *member, size_t path)
+{
+	return path < g->config.endpoint_n && path < member->endpoint_n &&
+	       g->config.endpoints[path].ip.family == member->endpoints[path].ip.family;
+}
+
+bool packet_begin_path(struct gossip *g, struct packet *packet, const struct member *member, uint8_t path)
+{
+	return path_common(g, member, path) && packet_begin(g, packet, member->endpoints[path], path, member->instance);
+}
+
+/* The first path that was heard within T_s, or else the one that was heard last. */
+static size_t best_path(const struct gossip *g, const struct member *member)
+{
+	size_t best = PATH_MAX_N;
+
+	for (size_t i = 0; i < PATH_MAX_N; i++) {
+		if (!path_common(g, member, i))
+			continue;
+		if (instant_since(g->now, member->path_heard[i]).us < g->config.timers.silence.us)
+			return i;
+		if (best == PATH_MAX_N || instant_before(member->path_heard[best], member->path_heard[i]))
+			best = i;
+	}
+	return best;
+}
+
+void packet_readdress(const struct gossip *g, struct packet *packet, const struct member *member)
+{
+	size_t path = best_path(g, member);
+
+	packet->receiver = member->instance;
+	packet->to = member->endpoints[path < PATH_MAX_N ? path : 0];
+	packet->path = path < PATH_MAX_N ? (uint8_t)path : path_towards(g, packet->to);
+}
+
 bool packet_begin_member(struct gossip *g, struct packet *packet, const struct member *member)
 {
-	return packet_begin(g, packet, member->endpoint, member->instance);
+	if (!packet_begin(g, packet, member->endpoints[0], 0, member->instance))
+		return false;
+	packet_readdress(g, packet, member);
+	return true;
+}
+
+bool packet_begin_reply(struct gossip *g, struct packet *packet, const struct member *member)
+{
+	if (!path_common(g, member, g->reply_path))
+		return packet_begin_member(g, packet, member);
+	return packet_begin_path(g, packet, member, g->reply_path);
 }
 
 static void add_send(struct gossip *g, const struct packet *packet)
@@ -42,6 +115,7 @@ static void add_send(struct gossip *g, const struct packet *packet)
 	struct gossip_action *action = action_add(g, GOSSIP_ACTION_SEND);
 
 	action->send.to = packet->to;
+	action->send.path = packet->path;
 	action->send.receiver = packet->receiver;
 	action->send.sender = self_of(g)->instance;
 	action->send.counter = g->counter++;
@@ -87,8 +161,11 @@ void message_member(struct wire_writer *w, const struct member *member, struct i
 
 	wire_write_text(w, member->name);
 	wire_write_u64(w, member->instance);
-	wire_write_ip(w, member->endpoint.ip);
-	wire_write_u16(w, member->endpoint.port);
+	wire_write_u8(w, (uint8_t)member->endpoint_n);
+	for (size_t i = 0; i < member->endpoint_n; i++) {
+		wire_write_ip(w, member->endpoints[i].ip);
+		wire_write_u16(w, member->endpoints[i].port);
+	}
 	wire_write_u32(w, member->incarnation);
 	wire_write_u8(w, (uint8_t)member->state);
 	wire_write_u32(w, (uint32_t)(instant_since(now, member->since).us / span_s(1).us));
@@ -97,19 +174,45 @@ void message_member(struct wire_writer *w, const struct member *member, struct i
 	message_end(w, at);
 }
 
+static void read_endpoints(struct wire_reader *r, struct member_record *record)
+{
+	record->endpoint_n = wire_read_u8(r);
+	if (record->endpoint_n == 0 || record->endpoint_n > PATH_MAX_N) {
+		wire_fail(r);
+		return;
+	}
+	for (size_t i = 0; i < record->endpoint_n; i++) {
+		record->endpoints[i].ip = wire_read_ip(r);
+		record->endpoints[i].port = wire_read_u16(r);
+		if (record->endpoints[i].ip.family == IP_NONE)
+			wire_fail(r);
+	}
+}
+
+/* Names reach logs and terminals: nothing in them may be a control character or a quote. */
+static bool name_printable(const char *name)
+{
+	for (; *name != '\0'; name++) {
+		unsigned char c = (unsigned char)*name;
+
+		if (c <= ' ' || c == 0x7f || c == '"' || c == '\\')
+			return false;
+	}
+	return true;
+}
+
 bool member_record_read(struct wire_reader *r, struct member_record *record)
 {
 	wire_read_text(r, record->name, sizeof(record->name));
 	record->instance = wire_read_u64(r);
-	record->endpoint.ip = wire_read_ip(r);
-	record->endpoint.port = wire_read_u16(r);
+	read_endpoints(r, record);
 	record->incarnation = wire_read_u32(r);
 	record->state = wire_read_u8(r);
 	record->age_s = wire_read_u32(r);
 	record->meta_len = wire_read_u16(r);
 	if (record->incarnation > INCARNATION_MAX || record->meta_len > META_LEN_MAX || record->name[0] == '\0' ||
 	    record->instance == 0 || record->state < GOSSIP_ALIVE || record->state > GOSSIP_LEFT ||
-	    record->endpoint.ip.family == IP_NONE)
+	    !name_printable(record->name))
 		wire_fail(r);
 	record->meta = wire_read_view(r, record->meta_len);
 	return !r->failed;
@@ -122,6 +225,9 @@ void message_state(struct wire_writer *w, const struct member *member)
 	wire_write_u64(w, member->instance);
 	wire_write_u32(w, member->incarnation);
 	wire_write_u8(w, (uint8_t)member->state);
+	wire_write_u64(w, member->state == GOSSIP_SUSPECT && member->accuser_n > 0
+				  ? member->accusers[member->accuser_n - 1]
+				  : 0);
 	message_end(w, at);
 }
 

@@ -185,8 +185,7 @@ static void send_to_all(struct gossip *g, const struct packet *first)
 
 		if (to == NULL || !member_live(to) || slot_of(g, to) == g->self)
 			continue;
-		packet.to = to->endpoint;
-		packet.receiver = to->instance;
+		packet_readdress(g, &packet, to);
 		packet_finish_plain(g, &packet);
 	}
 }
@@ -199,7 +198,7 @@ void rumour_flush_urgent(struct gossip *g)
 	while (g->urgent_n > 0 && ref != SLOT_NONE && packet_room(g)) {
 		struct packet packet;
 
-		(void)packet_begin(g, &packet, (struct endpoint){ 0 }, 0);
+		(void)packet_begin(g, &packet, (struct endpoint){ 0 }, 0, 0);
 		ref = write_urgent(g, &packet.w, ref, told);
 		if (packet.w.len == 0)
 			break;

@@ -14,21 +14,14 @@
 
 #define LIST_ENTRY_LEN 25
 
-/* Suspicion is passing and differs between members: the lists speak of it as alive. */
-static enum gossip_state settled(enum gossip_state state)
-{
-	return state == GOSSIP_SUSPECT ? GOSSIP_ALIVE : state;
-}
-
 static uint64_t view_hash(const struct gossip *g)
 {
 	uint64_t all = 0;
 
 	for (size_t i = 0; i < g->member_n; i++) {
 		const struct member *member = &g->members[g->order[i]];
-		uint64_t one = hash_mix(member->instance ^ hash_mix(member->incarnation));
 
-		all ^= hash_mix(one ^ hash_mix(member->item_digest) ^ (uint64_t)settled(member->state));
+		all ^= hash_mix(member->digest ^ hash_mix(member->item_digest));
 	}
 	return all;
 }
@@ -74,7 +67,7 @@ void sync_list(struct gossip *g, struct member *to, bool answer)
 
 			wire_write_u64(&packet.w, member->instance);
 			wire_write_u32(&packet.w, member->incarnation);
-			wire_write_u8(&packet.w, (uint8_t)settled(member->state));
+			wire_write_u8(&packet.w, (uint8_t)state_settled(member->state));
 			wire_write_u32(&packet.w, member->item_complete);
 			wire_write_u64(&packet.w, member->item_digest);
 		}
@@ -121,7 +114,7 @@ static void send_record(struct gossip *g, const struct member *to, const struct 
 /* Greater: overrides the other claim about the same instance (SWIM 4.2). */
 static uint64_t weight(enum gossip_state state, uint32_t incarnation)
 {
-	return state == GOSSIP_LEFT ? UINT64_MAX : (uint64_t)incarnation << 1 | (settled(state) == GOSSIP_DEAD);
+	return state == GOSSIP_LEFT ? UINT64_MAX : (uint64_t)incarnation << 1 | (state_settled(state) == GOSSIP_DEAD);
 }
 
 /* Nothing of a bad list is used: look at all of it first. */
@@ -218,9 +211,11 @@ void sync_take_pull(struct gossip *g, struct member *from, struct wire_reader *r
 	uint64_t instance = wire_read_u64(r);
 	uint32_t since = wire_read_u32(r);
 	struct member *member = r->failed ? NULL : member_find(g, instance);
+	struct packet way;
 
+	packet_readdress(g, &way, from);
 	if (!r->failed && instance == PULL_STATE)
-		sync_push(g, from->endpoint, from->instance);
+		sync_push(g, way.to, way.path, from->instance);
 	if (member == NULL)
 		return;
 	if (since == PULL_RECORD)
@@ -243,7 +238,7 @@ void sync_take_items_end(struct gossip *g, struct wire_reader *r)
 
 /* --- full state for a newcomer -------------------------------------------------------------------------------------- */
 
-void sync_push(struct gossip *g, struct endpoint to, uint64_t receiver)
+void sync_push(struct gossip *g, struct endpoint to, uint8_t path, uint64_t receiver)
 {
 	struct push *push = NULL;
 
@@ -255,7 +250,7 @@ void sync_push(struct gossip *g, struct endpoint to, uint64_t receiver)
 	}
 	if (push == NULL)
 		return; /* the newcomer asks again */
-	*push = (struct push){ .used = true, .to = to, .receiver = receiver, .at = g->now };
+	*push = (struct push){ .used = true, .to = to, .path = path, .receiver = receiver, .at = g->now };
 }
 
 /* One datagram of the transfer; true when it was the last. */
@@ -285,7 +280,7 @@ static void tick_push(struct gossip *g, struct push *push)
 	for (unsigned int i = 0; i < PUSH_BURST && push->used; i++) {
 		struct packet packet;
 
-		if (!packet_begin(g, &packet, push->to, push->receiver))
+		if (!packet_begin(g, &packet, push->to, push->path, push->receiver))
 			break;
 		push->used = !push_packet(g, push, &packet);
 		packet_finish_plain(g, &packet);

@@ -12,31 +12,48 @@
  *   votes of a quorum       -> dead; gossip.c spreads it to every member at once
  *
  * The quorum is more than half of the *fixed* watcher set: watchers that are silent themselves are not struck out, or the small
- * side of a partition would agree with itself. Where that leaves nobody able to decide (two of three nodes gone at once), SWIM's
- * slower suspicion does.
+ * side of a partition would agree with itself. One that was declared dead is replaced by the next on the ring, which begins by
+ * verifying. Where that leaves nobody able to decide (two of three nodes gone at once), SWIM's slower suspicion does.
  *
- * The rings: on each of K rings members stand in the order of hash(ring, name); the watchers of S are its next successor on each
- * ring, or the one after where a former ring gave that one already. Every member computes the same from the same view.
+ * T_s and T_v hold for a clean network and only ever grow: T_s until as many heartbeats in a row are missing as the measured loss
+ * of the edge makes improbable, T_v to the longest gap that the edge has shown within a minute, both by our own lateness.
+ *
+ * The ring: members stand in the order of the hash of their name; the watchers of i are i-2, i-1, i+1, i+2 and i+3. So every node
+ * has WATCH_EDGE_MAX edges whatever the size of the cluster, each heartbeat serves both of its ends, and a death or a newcomer
+ * changes one edge of each of six others. In a cluster of up to six everybody watches everybody.
  */
 #include "gossip/watch.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
 
-/* A new edge is not judged for so many T_s. */
+/* A new edge to a new member is not judged for so many T_s. */
 #define WATCH_GRACE 2
 
 /* A vote counts for so long; its voter repeats it every `probe` while it stands. */
 #define WATCH_VOTE_MS 500
 
-void watch_init(struct watch *w, const struct watch_timers *timers, uint64_t self, struct instant now)
+/* The measured loss is a moving average over about so many heartbeats. */
+#define LOSS_WINDOW 256
+
+/* A gap in the numbers longer than this is a new beginning, not loss. */
+#define LOSS_RUN_MAX 64
+
+/* Half of the time for which the longest gap is remembered. */
+#define GAP_HALF_S 30
+
+/* T_v grows to this multiple at most. */
+#define VERIFY_GROWTH 2
+
+void watch_init(struct watch *w, const struct watch_timers *timers, uint64_t self, bool witness, struct instant now)
 {
 	memset(w, 0, sizeof(*w));
 	w->timers = *timers;
 	w->self = self;
+	w->witness = witness;
+	w->witness_at = instant_add(now, span_s(-3600));
 	w->beat_at = now;
 }
 
@@ -49,29 +66,170 @@ static struct watch_edge *find_edge(struct watch *w, uint64_t instance)
 	return NULL;
 }
 
-static struct span vote_after(const struct watch *w)
+const struct watch_edge *watch_edge_of(const struct watch *w, uint64_t instance)
 {
-	return span_us(w->timers.silent.us + w->timers.verify.us);
+	for (size_t i = 0; i < w->edge_n; i++) {
+		if (w->edges[i].instance == instance)
+			return &w->edges[i];
+	}
+	return NULL;
 }
 
-/* --- rings ---------------------------------------------------------------------------------------------------------- */
+/* --- limits --------------------------------------------------------------------------------------------------------- */
 
-static uint64_t ring_place(uint64_t key, unsigned int ring)
+static struct span longer(struct span a, struct span b)
 {
-	return hash_mix(key ^ (0x9e3779b97f4a7c15u * (ring + 1)));
+	return a.us > b.us ? a : b;
 }
 
-static int compare_key(const void *left, const void *right)
+/*
+ * Heartbeats in a row that must be missing before an edge counts as silent: the smallest m with loss^m <= 1e-3, so about one
+ * verification in a thousand heartbeats (notes: m = ln 1e-3 / ln loss).
+ */
+static int64_t beats_needed(uint32_t loss_ppm)
 {
-	const struct watch_member *a = left;
-	const struct watch_member *b = right;
+	static const uint32_t up_to_ppm[] = { 100000, 177000, 251000, 316000, 372000, 421000, 464000, 501000 };
+	int64_t m = 3;
 
-	return a->key < b->key ? -1 : a->key > b->key;
+	for (size_t i = 0; i < sizeof(up_to_ppm) / sizeof(up_to_ppm[0]) && loss_ppm > up_to_ppm[i]; i++)
+		m++;
+	return m;
 }
 
-static size_t watchers_wanted(size_t member_n)
+struct span watch_silence(const struct watch *w, const struct watch_edge *edge)
 {
-	return member_n - 1 < WATCH_K ? member_n - 1 : WATCH_K;
+	struct span by_loss = span_us(w->timers.beat.us * beats_needed(edge->loss_in_ppm));
+
+	return span_us(longer(w->timers.silent, by_loss).us + w->lag.us);
+}
+
+/* T_v of an edge: a sole watcher has nobody to contradict it and takes half as long again. */
+static struct span verify_span(const struct watch *w, const struct watch_edge *edge)
+{
+	int64_t base = edge->quorum > 1 ? w->timers.verify.us : w->timers.verify.us * 3 / 2;
+	int64_t gap = longer(edge->gap.now, edge->gap.before).us;
+	int64_t most = base * VERIFY_GROWTH;
+
+	return span_us(gap <= base ? base : gap < most ? gap : most);
+}
+
+static void peak_take(struct watch_peak *peak, struct span sample, struct instant now)
+{
+	if (instant_reached(peak->turn_at, now)) {
+		peak->before = peak->now;
+		peak->now = span_us(0);
+		peak->turn_at = instant_add(now, span_s(GAP_HALF_S));
+	}
+	peak->now = longer(peak->now, sample);
+}
+
+/* --- the ring ------------------------------------------------------------------------------------------------------- */
+
+/* A stretch of the ring around ourselves, in its order; all of it where it is short. */
+struct stretch {
+	size_t n;
+	size_t self; /* index of ourselves */
+	struct watch_member at[2 * WATCH_SIDE + 1];
+};
+
+static bool before(const struct watch_member *a, const struct watch_member *b, uint64_t origin)
+{
+	uint64_t da = a->key - origin; /* wraps: the ring closes */
+	uint64_t db = b->key - origin;
+
+	return da != db ? da < db : a->instance < b->instance;
+}
+
+/* Insert into the first `*n` of `list`, ordered by distance from `origin` upwards, keeping `cap` at most. */
+static void insert(struct watch_member *list, size_t *n, size_t cap, const struct watch_member *member, uint64_t origin)
+{
+	size_t at = *n;
+
+	if (at == cap && !before(member, &list[cap - 1], origin))
+		return;
+	if (at == cap)
+		at--;
+	else
+		++*n;
+	for (; at > 0 && before(member, &list[at - 1], origin); at--)
+		list[at] = list[at - 1];
+	list[at] = *member;
+}
+
+/* The mirror image of a place, so that predecessors are the successors of the mirrored ring. */
+static struct watch_member mirrored(const struct watch_member *member)
+{
+	return (struct watch_member){ ~member->key, ~member->instance, member->fresh };
+}
+
+static void stretch_long(struct stretch *s, const struct watch_member *members, size_t n,
+			 const struct watch_member *self)
+{
+	struct watch_member after[WATCH_SIDE];
+	struct watch_member ahead[WATCH_SIDE];
+	size_t after_n = 0;
+	size_t ahead_n = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct watch_member mirror = mirrored(&members[i]);
+
+		if (members[i].instance == self->instance)
+			continue;
+		insert(after, &after_n, WATCH_SIDE, &members[i], self->key);
+		insert(ahead, &ahead_n, WATCH_SIDE, &mirror, ~self->key);
+	}
+	for (size_t i = WATCH_SIDE; i > 0; i--)
+		s->at[s->n++] = mirrored(&ahead[i - 1]);
+	s->self = s->n;
+	s->at[s->n++] = *self;
+	for (size_t i = 0; i < WATCH_SIDE; i++)
+		s->at[s->n++] = after[i];
+}
+
+/* False: we are not among the members. */
+static bool stretch_of(struct stretch *s, const struct watch_member *members, size_t n, uint64_t self)
+{
+	const size_t cap = 2 * WATCH_SIDE + 1;
+	const struct watch_member *own = NULL;
+
+	s->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (members[i].instance == self)
+			own = &members[i];
+	}
+	if (own == NULL)
+		return false;
+	if (n > cap) {
+		stretch_long(s, members, n, own);
+		return true;
+	}
+	for (size_t i = 0; i < n; i++)
+		insert(s->at, &s->n, cap, &members[i], own->key);
+	s->self = 0; /* its own distance is 0 */
+	return true;
+}
+
+/* Where the watchers of a member stand, seen from it, in a cluster that is not a full mesh. */
+static const int watcher_places[WATCH_K] = { -2, -1, 1, 2, 3 };
+
+static const struct watch_member *at_place(const struct stretch *s, size_t from, int place)
+{
+	return &s->at[(size_t)((int)(from + s->n) + place) % s->n];
+}
+
+/* The watchers of the member at `index` of the stretch; returns how many. */
+static size_t watchers_of(const struct stretch *s, size_t index, uint64_t out[WATCH_K])
+{
+	size_t n = 0;
+
+	if (s->n > WATCH_EDGE_MAX) {
+		for (; n < WATCH_K; n++)
+			out[n] = at_place(s, index, watcher_places[n])->instance;
+		return n;
+	}
+	for (size_t i = 1; i < s->n; i++)
+		out[n++] = s->at[(index + i) % s->n].instance;
+	return n;
 }
 
 static bool listed(const uint64_t *list, size_t n, uint64_t instance)
@@ -84,135 +242,77 @@ static bool listed(const uint64_t *list, size_t n, uint64_t instance)
 }
 
 /*
- * The next member on a ring after `place` that is neither `subject` nor already chosen, or NULL. A scan, because each caller
- * asks for few subjects; see watch_view.
+ * Keep what is known about an edge's other end, or begin with a clean slate. A new member may learn of us a little later than we
+ * of it: its silence counts from then. With an old one the ring has closed over somebody who died, and it may be dead as well:
+ * it is given two heartbeats, and then verified.
  */
-static const struct watch_member *successor(const struct watch_member *members, size_t n, unsigned int ring,
-					    uint64_t place, uint64_t subject, const uint64_t *chosen, size_t chosen_n)
-{
-	const struct watch_member *best = NULL;
-	uint64_t best_distance = UINT64_MAX;
-
-	for (size_t i = 0; i < n; i++) {
-		uint64_t distance = ring_place(members[i].key, ring) - place; /* wraps: the ring closes */
-
-		if (members[i].instance == subject || distance >= best_distance ||
-		    listed(chosen, chosen_n, members[i].instance))
-			continue;
-		best = &members[i];
-		best_distance = distance;
-	}
-	return best;
-}
-
-/* The watchers of one member; returns how many. */
-static size_t watchers_of(const struct watch_member *members, size_t n, const struct watch_member *subject,
-			  uint64_t out[WATCH_K])
-{
-	size_t wanted = watchers_wanted(n);
-	size_t found = 0;
-
-	for (unsigned int ring = 0; found < wanted; ring++) {
-		uint64_t place = ring_place(subject->key, ring);
-		const struct watch_member *next = successor(members, n, ring, place, subject->instance, out, found);
-
-		assert(next != NULL);
-		out[found++] = next->instance;
-	}
-	return found;
-}
-
-/*
- * Could we be a watcher of this member at all? Only when, on some ring, fewer than WATCH_K others stand between it and us: then
- * a successor that was chosen by former rings may be skipped until it is our turn.
- */
-static bool may_watch(const struct watch_member *members, size_t n, const struct watch_member *self,
-		      const struct watch_member *subject)
-{
-	for (unsigned int ring = 0; ring < watchers_wanted(n); ring++) {
-		uint64_t place = ring_place(subject->key, ring);
-		uint64_t ours = ring_place(self->key, ring) - place;
-		size_t between = 0;
-
-		for (size_t i = 0; i < n && between < WATCH_K; i++)
-			between += ring_place(members[i].key, ring) - place < ours &&
-				   members[i].instance != subject->instance;
-		if (between < WATCH_K)
-			return true;
-	}
-	return false;
-}
-
-/* Keep what is known about an edge's other end, or begin with a clean slate. */
 static struct watch_edge *carry_edge(struct watch *w, const struct watch_edge *former, size_t former_n,
-				     uint64_t instance, struct instant now)
+				     const struct watch_member *member, struct instant now)
 {
-	struct watch_edge *edge = find_edge(w, instance);
+	struct watch_edge *edge = &w->edges[w->edge_n++];
+	struct span until_silent =
+		span_us(member->fresh ? (WATCH_GRACE + 1) * w->timers.silent.us : 2 * w->timers.beat.us);
 
-	if (edge != NULL || w->edge_n == WATCH_EDGE_MAX)
-		return edge;
-	edge = &w->edges[w->edge_n++];
+	assert(w->edge_n <= WATCH_EDGE_MAX);
 	for (size_t i = 0; i < former_n; i++) {
-		if (former[i].instance == instance) {
+		if (former[i].instance == member->instance) {
 			*edge = former[i];
 			edge->subject = false;
 			edge->watcher = false;
 			return edge;
 		}
 	}
-	/* the other end may learn of us a little later than we of it: its silence counts from then */
-	*edge = (struct watch_edge){ .instance = instance, .told = now };
-	edge->heard = instant_add(now, span_us(WATCH_GRACE * w->timers.silent.us));
+	memset(edge, 0, sizeof(*edge));
+	edge->instance = member->instance;
+	edge->heard = instant_add(now, span_us(until_silent.us - w->timers.silent.us));
 	edge->echoed = edge->heard;
+	edge->told = instant_add(edge->heard, span_s(-3600));
+	edge->gap.turn_at = instant_add(now, span_s(GAP_HALF_S));
+	edge->seq =
+		(uint32_t)hash_mix(member->instance ^ (uint64_t)now.us); /* no edge goes on where a former one ended */
+	edge->quorum = 1;
 	edge->silent_at = INSTANT_NEVER;
 	edge->probe_at = INSTANT_NEVER;
 	return edge;
 }
 
-static void add_subject(struct watch *w, const struct watch_edge *former, size_t former_n, uint64_t instance,
-			const uint64_t *watchers, size_t watcher_n, struct instant now)
+static void set_edge(struct watch *w, const struct stretch *s, size_t index, const struct watch_edge *former,
+		     size_t former_n, struct instant now)
 {
-	struct watch_edge *edge = carry_edge(w, former, former_n, instance, now);
+	uint64_t ours[WATCH_K];
+	uint64_t its[WATCH_K];
+	bool watcher = listed(ours, watchers_of(s, s->self, ours), s->at[index].instance);
+	size_t its_n = watchers_of(s, index, its);
+	struct watch_edge *edge = carry_edge(w, former, former_n, &s->at[index], now);
 
-	if (edge == NULL)
-		return; /* more subjects than any ring gives in practice: the others watch it */
-	edge->subject = true;
-	edge->quorum = watcher_n / 2 + 1;
+	edge->watcher = watcher;
+	edge->subject = listed(its, its_n, w->self);
+	edge->quorum = its_n / 2 + 1;
 	edge->watcher_n = 0;
-	for (size_t i = 0; i < watcher_n; i++) {
-		if (watchers[i] != w->self)
-			edge->watchers[edge->watcher_n++] = watchers[i];
+	for (size_t i = 0; i < its_n && edge->subject; i++) {
+		if (its[i] != w->self)
+			edge->watchers[edge->watcher_n++] = its[i];
 	}
 }
 
-void watch_view(struct watch *w, const struct watch_member *members, size_t member_n, struct watch_member *scratch,
-		struct instant now)
+void watch_view(struct watch *w, const struct watch_member *members, size_t member_n, struct instant now)
 {
 	struct watch_edge former[WATCH_EDGE_MAX];
 	size_t former_n = w->edge_n;
-	const struct watch_member *self = NULL;
-	uint64_t watchers[WATCH_K];
-	size_t n;
+	struct stretch s;
 
 	memcpy(former, w->edges, sizeof(former));
-	memcpy(scratch, members, member_n * sizeof(*scratch));
-	qsort(scratch, member_n, sizeof(*scratch), compare_key); /* one order on every node, also for equal places */
-	for (size_t i = 0; i < member_n; i++) {
-		if (scratch[i].instance == w->self)
-			self = &scratch[i];
-	}
 	w->edge_n = 0;
-	if (self == NULL || member_n < 2)
+	if (!stretch_of(&s, members, member_n, w->self))
 		return;
-	n = watchers_of(scratch, member_n, self, watchers);
-	for (size_t i = 0; i < n; i++)
-		carry_edge(w, former, former_n, watchers[i], now)->watcher = true;
-	for (size_t i = 0; i < member_n; i++) {
-		if (&scratch[i] == self || !may_watch(scratch, member_n, self, &scratch[i]))
-			continue;
-		n = watchers_of(scratch, member_n, &scratch[i], watchers);
-		if (listed(watchers, n, w->self))
-			add_subject(w, former, former_n, scratch[i].instance, watchers, n, now);
+	if (s.n <= WATCH_EDGE_MAX) {
+		for (size_t i = 1; i < s.n; i++)
+			set_edge(w, &s, i, former, former_n, now);
+		return;
+	}
+	for (int place = -WATCH_REACH; place <= WATCH_REACH; place++) {
+		if (place != 0)
+			set_edge(w, &s, (size_t)(at_place(&s, s.self, place) - s.at), former, former_n, now);
 	}
 }
 
@@ -244,18 +344,7 @@ static void remember_vote(struct watch *w, uint64_t subject, uint64_t voter, str
 		w->votes[w->vote_n++] = (struct watch_vote){ subject, voter, until };
 }
 
-static void forget_votes_of(struct watch *w, uint64_t subject, uint64_t voter)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < w->vote_n; i++) {
-		if (w->votes[i].subject != subject || w->votes[i].voter != voter)
-			w->votes[kept++] = w->votes[i];
-	}
-	w->vote_n = kept;
-}
-
-/* Votes of the subject's watchers, our own included; only those count that the rings name. */
+/* Votes of the subject's watchers, our own included; only those count that the ring names. */
 static size_t count_votes(const struct watch *w, const struct watch_edge *edge)
 {
 	size_t n = edge->voted ? 1 : 0;
@@ -286,10 +375,14 @@ void watch_drop(struct watch *w, uint64_t instance)
 
 /* --- messages ------------------------------------------------------------------------------------------------------- */
 
-static void say(struct watch_out *out, enum watch_message_kind kind, uint64_t to, uint64_t subject, struct span age)
+static struct watch_message *say(struct watch_out *out, enum watch_message_kind kind, uint64_t to, uint64_t subject,
+				 struct span age)
 {
-	if (out->message_n < WATCH_OUT_MAX)
-		out->messages[out->message_n++] = (struct watch_message){ kind, to, subject, age };
+	static struct watch_message nowhere;
+	struct watch_message *message = out->message_n < WATCH_OUT_MAX ? &out->messages[out->message_n++] : &nowhere;
+
+	*message = (struct watch_message){ .kind = kind, .to = to, .subject = subject, .age = age };
+	return message;
 }
 
 /* A quorum that includes our own vote: we never spread a death that we do not see ourselves. */
@@ -300,11 +393,10 @@ static void decide(const struct watch *w, const struct watch_edge *edge, struct 
 }
 
 /* It lives: whatever was held against it is void. */
-static void clear(struct watch *w, struct watch_edge *edge)
+static void clear(struct watch_edge *edge)
 {
-	if (edge->voted)
-		forget_votes_of(w, edge->instance, w->self);
 	edge->voted = false;
+	edge->hinted = false;
 	edge->silent_at = INSTANT_NEVER;
 	edge->probe_at = INSTANT_NEVER;
 }
@@ -312,32 +404,29 @@ static void clear(struct watch *w, struct watch_edge *edge)
 /* Does it live, for all that this edge tells? Silence in the one direction, or twice as long in the other, says no. */
 static struct instant life(const struct watch *w, const struct watch_edge *edge)
 {
-	return instant_min(edge->heard, instant_add(edge->echoed, w->timers.silent));
+	return instant_min(edge->heard, instant_add(edge->echoed, watch_silence(w, edge)));
 }
 
 static void clear_if_alive(struct watch *w, struct watch_edge *edge, struct instant now)
 {
-	if (edge->silent_at.us != INSTANT_NEVER.us && instant_since(now, life(w, edge)).us < w->timers.silent.us)
-		clear(w, edge);
+	if (edge->silent_at.us != INSTANT_NEVER.us && instant_since(now, life(w, edge)).us < watch_silence(w, edge).us)
+		clear(edge);
 }
 
-void watch_heard(struct watch *w, uint64_t instance, struct instant now)
+void watch_heard(struct watch *w, uint64_t instance, struct instant at, struct instant now)
 {
 	struct watch_edge *edge = find_edge(w, instance);
 
 	if (edge == NULL)
 		return;
-	if (instant_before(edge->heard, now)) /* it may lie ahead: the grace of a new edge */
-		edge->heard = now;
+	edge->known = true;
+	if (instant_before(edge->heard, at)) /* it may lie ahead: the grace of a new edge */
+		edge->heard = at;
 	clear_if_alive(w, edge, now);
 }
 
-void watch_echoed(struct watch *w, uint64_t instance, struct instant at, struct instant now)
+static void echoed(struct watch *w, struct watch_edge *edge, struct instant at, struct instant now)
 {
-	struct watch_edge *edge = find_edge(w, instance);
-
-	if (edge == NULL)
-		return;
 	/* the first word of an edge ends its grace */
 	if (instant_before(edge->echoed, at) || instant_before(now, edge->echoed))
 		edge->echoed = at;
@@ -346,39 +435,102 @@ void watch_echoed(struct watch *w, uint64_t instance, struct instant at, struct 
 	clear_if_alive(w, edge, now);
 }
 
+void watch_echoed(struct watch *w, uint64_t instance, struct instant at, struct instant now)
+{
+	struct watch_edge *edge = find_edge(w, instance);
+
+	if (edge != NULL)
+		echoed(w, edge, at, now);
+}
+
+static void loss_take(struct watch_edge *edge, uint32_t lost)
+{
+	for (uint32_t i = 0; i < lost; i++)
+		edge->loss_in_ppm += (1000000 - edge->loss_in_ppm) / LOSS_WINDOW;
+	edge->loss_in_ppm -= edge->loss_in_ppm / LOSS_WINDOW;
+}
+
+struct span watch_take_beat(struct watch *w, uint64_t from, const struct watch_beat *beat, struct instant at,
+			    struct instant now)
+{
+	struct watch_edge *edge = find_edge(w, from);
+	uint32_t ahead = edge != NULL ? beat->seq - edge->heard_seq : 0;
+	struct instant sent;
+
+	if (edge == NULL)
+		return span_us(-1);
+	edge->loss_out_ppm = beat->loss_ppm;
+	if (edge->heard_seq == 0 || (ahead > LOSS_RUN_MAX && ahead < UINT32_MAX - LOSS_RUN_MAX)) {
+		edge->heard_seq = beat->seq; /* the other end began anew */
+		edge->heard_beat = at;
+	} else if (ahead > 0 && ahead <= LOSS_RUN_MAX) { /* neither again on another path nor overtaken */
+		loss_take(edge, ahead - 1);
+		peak_take(&edge->gap, instant_since(at, edge->heard_beat), now);
+		edge->heard_seq = beat->seq;
+		edge->heard_beat = at;
+	}
+	if (beat->echo == 0 || edge->seq - beat->echo >= WATCH_SENT_MAX)
+		return span_us(-1);
+	sent = edge->sent_at[beat->echo % WATCH_SENT_MAX];
+	echoed(w, edge, sent, now);
+	return span_us(instant_since(at, sent).us - beat->echo_age.us);
+}
+
 void watch_take(struct watch *w, uint64_t from, const struct watch_message *message, struct instant now,
 		struct watch_out *out)
 {
 	struct watch_edge *edge = find_edge(w, message->subject);
+	struct instant at = instant_add(now, span_us(-message->age.us));
 
 	if (edge == NULL || !edge->subject || from == message->subject)
-		return; /* the sender has another view of the rings; it will learn */
+		return; /* the sender has another view of the ring; it will learn */
 	switch (message->kind) {
 	case WATCH_ASK:
 		/* only first-hand news: hearsay would keep a dead node alive in a circle */
-		say(out, WATCH_TELL, from, message->subject, instant_since(now, life(w, edge)));
+		if (edge->known)
+			say(out, WATCH_TELL, from, message->subject, instant_since(now, life(w, edge)));
 		break;
-	case WATCH_TELL: {
-		struct instant at = instant_add(now, span_us(-message->age.us));
-
+	case WATCH_TELL:
 		if (message->age.us >= 0 && instant_before(edge->told, at))
 			edge->told = at;
 		/* heard by another after we last did, within T_s: only our path to it is cut */
-		if (message->age.us < w->timers.silent.us && edge->silent_at.us != INSTANT_NEVER.us && edge->voted)
-			clear(w, edge);
+		if (edge->voted && message->age.us < watch_silence(w, edge).us)
+			clear(edge);
 		break;
-	}
 	case WATCH_VOTE:
 		remember_vote(w, message->subject, from, now);
 		decide(w, edge, out);
 		break;
 	case WATCH_BEAT:
 	case WATCH_PING:
-		break; /* they count by watch_heard alone */
+		break; /* not by this way */
 	}
 }
 
 /* --- time ----------------------------------------------------------------------------------------------------------- */
+
+static void verify(struct watch *w, struct watch_edge *edge, struct instant now)
+{
+	edge->silent_at = now;
+	edge->probe_at = now;
+	w->verification_n++;
+}
+
+void watch_hint(struct watch *w, uint64_t instance, struct instant now)
+{
+	struct watch_edge *edge = find_edge(w, instance);
+
+	if (edge == NULL || !edge->subject || edge->hinted)
+		return;
+	edge->hinted = true;
+	if (edge->silent_at.us == INSTANT_NEVER.us)
+		verify(w, edge, now);
+}
+
+void watch_witnessed(struct watch *w, struct instant now)
+{
+	w->witness_at = now;
+}
 
 /* Do we hear fewer than half of our edges? Then the fault is more likely ours: accuse nobody. One edge says nothing. */
 static bool isolated(const struct watch *w, struct instant now)
@@ -386,19 +538,19 @@ static bool isolated(const struct watch *w, struct instant now)
 	size_t heard = 0;
 
 	for (size_t i = 0; i < w->edge_n; i++)
-		heard += instant_since(now, w->edges[i].heard).us < w->timers.silent.us;
+		heard += instant_since(now, w->edges[i].heard).us < watch_silence(w, &w->edges[i]).us;
 	return w->edge_n > 1 && heard * 2 < w->edge_n && w->edges[0].quorum > 1;
 }
 
 static void probe(struct watch *w, struct watch_edge *edge, struct instant now, struct watch_out *out)
 {
 	/* while others hear it there is no hurry: only our own path is bad, perhaps for long */
-	bool heard_by_others = instant_since(now, edge->told).us < w->timers.silent.us;
+	bool heard_by_others = !edge->hinted && instant_since(now, edge->told).us < w->timers.silent.us;
 
 	edge->probe_at = instant_add(now, heard_by_others ? span_us(w->timers.silent.us / 2) : w->timers.probe);
-	say(out, WATCH_PING, edge->instance, edge->instance, span_us(0));
+	(void)say(out, WATCH_PING, edge->instance, edge->instance, span_us(0));
 	for (size_t i = 0; i < edge->watcher_n; i++)
-		say(out, edge->voted ? WATCH_VOTE : WATCH_ASK, edge->watchers[i], edge->instance, span_us(0));
+		(void)say(out, edge->voted ? WATCH_VOTE : WATCH_ASK, edge->watchers[i], edge->instance, span_us(0));
 }
 
 static struct instant last_sign(const struct watch *w, const struct watch_edge *edge)
@@ -408,51 +560,98 @@ static struct instant last_sign(const struct watch *w, const struct watch_edge *
 	return instant_before(edge->told, own) ? own : edge->told;
 }
 
+/* With one other node there is no quorum; a witness on the segment, where one is configured, says which of the two is cut off. */
+static bool witness_missing(const struct watch *w, const struct watch_edge *edge)
+{
+	return w->witness && edge->watcher_n == 0 && instant_before(w->witness_at, edge->silent_at);
+}
+
+/* When the subject has been silent for long enough, if it remains so; verification lasts T_v from its own start, so that a watcher
+ * that wakes up late still asks before it accuses. */
+static struct instant judged_at(const struct watch *w, const struct watch_edge *edge)
+{
+	struct span verify = verify_span(w, edge);
+	struct span needed = span_us(verify.us + (edge->hinted ? 0 : watch_silence(w, edge).us));
+	struct instant verified = instant_add(edge->silent_at, verify);
+	struct instant silent = instant_add(last_sign(w, edge), needed);
+
+	return instant_before(verified, silent) ? silent : verified;
+}
+
+/* The next time to look whether to vote; what else must hold is looked at with the next probe. */
+static struct instant vote_at(const struct watch *w, const struct watch_edge *edge)
+{
+	struct instant at = judged_at(w, edge);
+
+	return edge->voted || !instant_before(w->looked_at, at) ? INSTANT_NEVER : at;
+}
+
+static bool convinced(const struct watch *w, const struct watch_edge *edge, struct instant now)
+{
+	return instant_reached(judged_at(w, edge), now) && instant_reached(w->abstain_until, now) &&
+	       !isolated(w, now) && !witness_missing(w, edge);
+}
+
 static void tick_subject(struct watch *w, struct watch_edge *edge, struct instant now, struct watch_out *out)
 {
-	struct span silence = instant_since(now, life(w, edge));
-
-	if (silence.us < w->timers.silent.us)
+	if (!edge->hinted && instant_since(now, life(w, edge)).us < watch_silence(w, edge).us)
 		return;
-	if (edge->silent_at.us == INSTANT_NEVER.us) {
-		edge->silent_at = now;
-		edge->probe_at = now;
-	}
-	/* Verification lasts T_v from its own start: a watcher that wakes up late still asks before it accuses. */
-	if (!edge->voted && instant_since(now, last_sign(w, edge)).us >= vote_after(w).us &&
-	    instant_since(now, edge->silent_at).us >= w->timers.verify.us && instant_reached(w->abstain_until, now) &&
-	    !isolated(w, now)) {
+	if (edge->silent_at.us == INSTANT_NEVER.us)
+		verify(w, edge, now);
+	if (!edge->voted && convinced(w, edge, now)) {
 		edge->voted = true;
 		edge->probe_at = now;
 	}
-	if (instant_reached(edge->probe_at, now))
+	if (instant_reached(edge->probe_at, now)) {
 		probe(w, edge, now, out);
+		out->ask_witness |= witness_missing(w, edge);
+	}
 	decide(w, edge, out);
+}
+
+static void beat(const struct watch *w, struct watch_edge *edge, struct instant now, struct watch_out *out)
+{
+	struct watch_message *message;
+
+	edge->seq += edge->seq == UINT32_MAX ? 2 : 1; /* 0 says: none */
+	edge->sent_at[edge->seq % WATCH_SENT_MAX] = now;
+	message = say(out, WATCH_BEAT, edge->instance, w->self, span_us(0));
+	message->beat = (struct watch_beat){ .seq = edge->seq,
+					     .echo = edge->heard_seq,
+					     .echo_age = instant_since(now, edge->heard_beat),
+					     .loss_ppm = edge->loss_in_ppm };
 }
 
 void watch_tick(struct watch *w, struct instant now, struct watch_out *out)
 {
-	bool beat = instant_reached(w->beat_at, now);
+	bool due = instant_reached(w->beat_at, now);
 
+	w->looked_at = now;
 	drop_expired_votes(w, now);
 	for (size_t i = 0; i < w->edge_n; i++) {
-		if (beat)
-			say(out, WATCH_BEAT, w->edges[i].instance, 0, instant_since(now, w->edges[i].heard));
+		if (due)
+			beat(w, &w->edges[i], now, out);
 		if (w->edges[i].subject)
 			tick_subject(w, &w->edges[i], now, out);
 	}
-	if (beat)
+	if (due)
 		w->beat_at = instant_add(now, w->timers.beat);
 }
 
 void watch_amnesty(struct watch *w, struct instant now)
 {
-	w->abstain_until = instant_add(now, vote_after(w));
+	w->abstain_until = now;
 	for (size_t i = 0; i < w->edge_n; i++) {
-		w->edges[i].heard = now;
-		w->edges[i].echoed = now;
-		w->edges[i].told = now;
-		clear(w, &w->edges[i]);
+		struct watch_edge *edge = &w->edges[i];
+		struct span judged = span_us(watch_silence(w, edge).us + verify_span(w, edge).us);
+
+		edge->heard = now;
+		edge->echoed = now;
+		edge->told = now;
+		edge->heard_seq = 0; /* what was not read meanwhile is not lost by the network */
+		clear(edge);
+		if (instant_before(w->abstain_until, instant_add(now, judged)))
+			w->abstain_until = instant_add(now, judged);
 	}
 	w->vote_n = 0;
 }
@@ -466,9 +665,10 @@ struct instant watch_deadline(const struct watch *w)
 
 		if (!edge->subject)
 			continue;
-		next = instant_min(next, edge->silent_at.us == INSTANT_NEVER.us
-						 ? instant_add(life(w, edge), w->timers.silent)
-						 : edge->probe_at);
+		if (edge->silent_at.us == INSTANT_NEVER.us)
+			next = instant_min(next, instant_add(life(w, edge), watch_silence(w, edge)));
+		else
+			next = instant_min(next, instant_min(edge->probe_at, vote_at(w, edge)));
 	}
 	return next;
 }

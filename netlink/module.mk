@@ -1,2 +1,2 @@
 core_src += netlink/message.c netlink/table.c
-shell_src += netlink/netlink.c
+shell_src += netlink/netlink.c netlink/gateway.c

@@ -22,13 +22,13 @@
 #define TIMEOUT_MAX_S 86400
 
 /* Options that only some commands take, as bits of command.options. */
-enum { OPTION_SINCE = 1, OPTION_FOLLOW = 2, OPTION_WAIT = 4 };
+enum { OPTION_SINCE = 1, OPTION_FOLLOW = 2, OPTION_WAIT = 4, OPTION_FORCE = 8, OPTION_GENERATE = 16 };
 
 struct command {
-	const char *name;
+	const char *name;     /* one word, or two with a blank between them */
 	const char *operands; /* as help shows them, options of the command included */
 	const char *help;
-	int operand_n;
+	int operand_n; /* one less with --generate, which stands for it */
 	unsigned int options;
 	const char *url_path;
 	command_run *run; /* NULL: help */
@@ -51,6 +51,14 @@ static const struct command commands[] = {
 	  command_handover, NULL, "handing over; `mlbctl services` shows the owners" },
 	{ "reload", "", "read the configuration again", 0, 0, "/v1/reload", command_post, NULL,
 	  "configuration reloaded" },
+	{ "keys list", "", "the keys that seal gossip, and where they are", 0, 0, "/v1/keys", command_show, render_keys,
+	  NULL },
+	{ "keys add", "BASE64|-|--generate", "let every node accept a key", 1, OPTION_GENERATE, "/v1/keys/add",
+	  command_keys_add, render_key_change, NULL },
+	{ "keys use", "[--force] FINGERPRINT", "let every node seal with a key", 1, OPTION_FORCE, "/v1/keys/use",
+	  command_keys_change, render_key_change, NULL },
+	{ "keys remove", "[--force] FINGERPRINT", "let no node accept a key any more", 1, OPTION_FORCE,
+	  "/v1/keys/remove", command_keys_change, render_key_change, NULL },
 	{ "version", "", "versions of this program and of the daemon", 0, 0, "/v1/version", command_version, NULL,
 	  NULL },
 	{ "help", "", "this text", 0, 0, NULL, NULL, NULL, NULL },
@@ -59,7 +67,7 @@ static const struct command commands[] = {
 #define COMMAND_N (sizeof(commands) / sizeof(commands[0]))
 
 /* What getopt_long returns for options without a short form. */
-enum { LONG_SOCKET = 256, LONG_TIMEOUT, LONG_SINCE, LONG_FOLLOW, LONG_WAIT };
+enum { LONG_SOCKET = 256, LONG_TIMEOUT, LONG_SINCE, LONG_FOLLOW, LONG_WAIT, LONG_FORCE, LONG_GENERATE };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, LONG_SOCKET },
@@ -68,6 +76,8 @@ static const struct option long_options[] = {
 	{ "since", required_argument, NULL, LONG_SINCE },
 	{ "follow", no_argument, NULL, LONG_FOLLOW },
 	{ "wait", no_argument, NULL, LONG_WAIT },
+	{ "force", no_argument, NULL, LONG_FORCE },
+	{ "generate", no_argument, NULL, LONG_GENERATE },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -88,6 +98,8 @@ static void help_print(FILE *out)
 	      "  --since SEQ                       events after this number\n"
 	      "  --follow                          go on with new events until interrupted\n"
 	      "  --wait                            return when the node holds no address\n"
+	      "  --force                           whatever other nodes have said about their keys\n"
+	      "  --generate                        a key that the daemon makes\n"
 	      "\nexit status: 0 done, 1 refused by the daemon, 2 usage, 3 no daemon\n",
 	      out);
 }
@@ -163,15 +175,30 @@ static int option_take(int option, struct invocation *invocation, unsigned int *
 		*given |= OPTION_WAIT;
 		invocation->wait = true;
 		return 0;
+	case LONG_FORCE:
+		*given |= OPTION_FORCE;
+		invocation->force = true;
+		return 0;
+	case LONG_GENERATE:
+		*given |= OPTION_GENERATE;
+		invocation->generate = true;
+		return 0;
 	}
 	fputs("see mlbctl --help\n", stderr); /* getopt_long has said what is wrong */
 	return EXIT_USAGE;
 }
 
-static const struct command *command_find(const char *name)
+/* The row whose words are the first of those given; *ret_n: how many. */
+static const struct command *command_find(char *const *words, int word_n, int *ret_n)
 {
 	for (size_t i = 0; i < COMMAND_N; i++) {
-		if (strcmp(commands[i].name, name) == 0)
+		const char *name = commands[i].name;
+		const char *blank = strchr(name, ' ');
+		size_t len = blank ? (size_t)(blank - name) : strlen(name);
+
+		*ret_n = blank ? 2 : 1;
+		if (word_n >= *ret_n && strlen(words[0]) == len && strncmp(words[0], name, len) == 0 &&
+		    (!blank || strcmp(words[1], blank + 1) == 0))
 			return &commands[i];
 	}
 	return NULL;
@@ -181,25 +208,28 @@ static const struct command *command_find(const char *name)
 static const struct command *command_take(int argc, char **argv, unsigned int given, struct invocation *invocation)
 {
 	const struct command *command;
+	int word_n, operand_n;
 
 	if (optind >= argc) {
 		help_print(stderr);
 		return NULL;
 	}
-	command = command_find(argv[optind]);
+	command = command_find(&argv[optind], argc - optind, &word_n);
 	if (!command) {
-		usage_error("%s: no such command", argv[optind]);
-		return NULL;
-	}
-	if (argc - optind - 1 != command->operand_n) {
-		usage_error("%s: takes %d operands", command->name, command->operand_n);
+		usage_error("%s%s%s: no such command", argv[optind], optind + 1 < argc ? " " : "",
+			    optind + 1 < argc ? argv[optind + 1] : "");
 		return NULL;
 	}
 	if ((given & ~command->options) != 0) {
 		usage_error("%s: does not take this option", command->name);
 		return NULL;
 	}
-	invocation->operands = &argv[optind + 1];
+	operand_n = command->operand_n - (invocation->generate ? 1 : 0);
+	if (argc - optind - word_n != operand_n) {
+		usage_error("%s: takes %d operands", command->name, operand_n);
+		return NULL;
+	}
+	invocation->operands = &argv[optind + word_n];
 	invocation->url_path = command->url_path;
 	invocation->render = command->render;
 	invocation->words = command->words;

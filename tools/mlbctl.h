@@ -25,17 +25,21 @@ struct invocation {
 	uint64_t since;
 	bool follow;
 	bool wait;
+	bool force;
+	bool generate;
 	struct client *client;
 };
 
 /* Each does one command and returns the exit status; what failed is said on standard error. */
 typedef int command_run(const struct invocation *invocation);
 
-command_run command_show;     /* GET and print */
-command_run command_post;     /* POST without a body */
-command_run command_events;   /* --since, --follow */
-command_run command_drain;    /* --wait */
-command_run command_handover; /* SERVICE NODE */
+command_run command_show;	 /* GET and print */
+command_run command_post;	 /* POST without a body */
+command_run command_events;	 /* --since, --follow */
+command_run command_drain;	 /* --wait */
+command_run command_handover;	 /* SERVICE NODE */
+command_run command_keys_add;	 /* KEY, or - for standard input; --generate */
+command_run command_keys_change; /* FINGERPRINT, --force */
 command_run command_version;
 
 #endif

@@ -14,6 +14,9 @@
 /* `drain --wait` gives up after this, unless told. */
 #define WAIT_DEFAULT_MS 60000
 
+/* A line with a key: 44 characters of base64, and blanks. */
+#define KEY_LINE_MAX 128
+
 /* Room for "/v1/events?since=" and a number. */
 #define URL_MAX 64
 
@@ -74,22 +77,73 @@ int command_post(const struct invocation *invocation)
 	return request_and_print(invocation, invocation->url_path, "");
 }
 
-int command_handover(const struct invocation *invocation)
+/* Give the body, which it takes, to the daemon. Its text may hold a key. */
+static int body_post(const struct invocation *invocation, cJSON *body)
 {
-	cJSON *body = cJSON_CreateObject();
-	char *text = NULL;
+	char *text = cJSON_PrintUnformatted(body);
 	int status = CLIENT_REFUSED;
 
-	if (cJSON_AddStringToObject(body, "service", invocation->operands[0]) &&
-	    cJSON_AddStringToObject(body, "node", invocation->operands[1]))
-		text = cJSON_PrintUnformatted(body);
-	if (text)
+	if (text) {
 		status = request_and_print(invocation, invocation->url_path, text);
-	else
+		explicit_bzero(text, strlen(text));
+	} else {
 		fputs("mlbctl: out of memory\n", stderr);
+	}
 	free(text);
 	cJSON_Delete(body);
 	return status;
+}
+
+int command_handover(const struct invocation *invocation)
+{
+	cJSON *body = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(body, "service", invocation->operands[0]);
+	cJSON_AddStringToObject(body, "node", invocation->operands[1]);
+	return body_post(invocation, body);
+}
+
+/* A key in the command line is seen by everybody on this host: "-" is the way without that. */
+static int key_read(char *line, size_t cap)
+{
+	if (!fgets(line, (int)cap, stdin) || strcspn(line, " \t\r\n") == 0) {
+		fputs("mlbctl: keys add: no key on standard input\n", stderr);
+		return EXIT_USAGE;
+	}
+	line[strcspn(line, " \t\r\n")] = '\0';
+	return 0;
+}
+
+int command_keys_add(const struct invocation *invocation)
+{
+	cJSON *body = cJSON_CreateObject();
+	char line[KEY_LINE_MAX];
+	const char *key = invocation->generate ? NULL : invocation->operands[0];
+	int status;
+
+	if (key && strcmp(key, "-") == 0) {
+		status = key_read(line, sizeof(line));
+		if (status != 0) {
+			cJSON_Delete(body);
+			return status;
+		}
+		key = line;
+	}
+	if (key)
+		cJSON_AddStringToObject(body, "key", key);
+	status = body_post(invocation, body);
+	explicit_bzero(line, sizeof(line));
+	return status;
+}
+
+int command_keys_change(const struct invocation *invocation)
+{
+	cJSON *body = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(body, "fingerprint", invocation->operands[0]);
+	if (invocation->force)
+		cJSON_AddTrueToObject(body, "force");
+	return body_post(invocation, body);
 }
 
 static enum client_result events_get(const struct invocation *invocation, uint64_t since, struct client_answer *ret)

@@ -189,6 +189,10 @@ void render_status(FILE *out, const cJSON *doc, const struct render_options *opt
 	static const char *const traffic[][2] = { { "sentPackets", "packets sent" },
 						  { "sentBytes", "bytes sent" },
 						  { "receivedPackets", "packets received" } };
+	static const char *const detection[][2] = { { "verifications", "verifications" },
+						    { "suspicions", "suspicions" },
+						    { "refutations", "refutations" },
+						    { "amnesties", "amnesties" } };
 	const cJSON *loop = cJSON_GetObjectItemCaseSensitive(doc, "loop");
 	const char *state = or_dash(get_text(doc, "state"));
 	const char *colour = options->colour ? table_state_colour(state) : NULL;
@@ -210,6 +214,7 @@ void render_status(FILE *out, const cJSON *doc, const struct render_options *opt
 	line(out, "addresses:", "%s", counts_text(PART("addresses"), addresses, COUNT(addresses), buf, sizeof(buf)));
 	line(out, "traffic:", "%s", counts_text(PART("traffic"), traffic, COUNT(traffic), buf, sizeof(buf)));
 	line(out, "dropped:", "%s", drops_text(PART("drops"), buf, sizeof(buf)));
+	line(out, "detection:", "%s", counts_text(PART("detection"), detection, COUNT(detection), buf, sizeof(buf)));
 	line(out, "lateness:", "%s at most", ms_text(get_number(loop, "latenessMaxUs"), buf, sizeof(buf)));
 	line(out, "config:", "%s", or_dash(get_text(doc, "configFile")));
 	line(out, "pid:", "%s", count_text(get_number(doc, "pid"), buf, sizeof(buf)));
@@ -235,37 +240,178 @@ static const char *pairs_text(const cJSON *object, const char *separator, const 
 	return buf;
 }
 
-void render_members(FILE *out, const cJSON *doc, const struct render_options *options)
+/* The texts of an array, one after the other. */
+static const char *names_text(const cJSON *array, const char *separator, char *buf, size_t cap)
+{
+	const cJSON *item;
+
+	buf[0] = '\0';
+	cJSON_ArrayForEach(item, array)
+	{
+		if (cJSON_IsString(item))
+			append(buf, cap, "%s%s", buf[0] != '\0' ? separator : "", item->valuestring);
+	}
+	return buf;
+}
+
+/* A fraction as percent, "-" for null: nothing is measured. */
+static const char *percent_text(double fraction, char *buf, size_t cap)
+{
+	if (isnan(fraction))
+		snprintf(buf, cap, "-");
+	else
+		snprintf(buf, cap, "%.1f%%", fraction * 100);
+	return buf;
+}
+
+/* Who of the two watches the other. */
+static const char *watch_text(const cJSON *member)
+{
+	bool us = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(member, "watches"));
+	bool it = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(member, "watched"));
+
+	return us && it ? "both" : us ? "us" : it ? "it" : NULL;
+}
+
+/* What both tables of members show, as text. */
+struct member_cells {
+	char name[CELL_MAX], rtt[32], labels[LABELS_MAX];
+};
+
+static void member_cells(const cJSON *member, struct member_cells *ret)
+{
+	bool self = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(member, "self"));
+	const cJSON *pairs = cJSON_GetObjectItemCaseSensitive(member, "labels");
+
+	snprintf(ret->name, sizeof(ret->name), "%s%s", or_dash(get_text(member, "name")), self ? " *" : "");
+	ms_text(get_number(member, "rttUs"), ret->rtt, sizeof(ret->rtt));
+	pairs_text(pairs, ",", NULL, 0, ret->labels, sizeof(ret->labels));
+}
+
+static void members_wide(FILE *out, const cJSON *doc, const struct render_options *options)
 {
 	static const struct table_column columns[] = {
-		{ "NAME", true, false },	 { "ADDRESS", false, false },  { "STATE", false, true },
-		{ "RTT", false, false },	 { "SINCE", false, false },    { "LABELS", true, false },
-		{ "INCARNATION", false, false }, { "INSTANCE", false, false },
+		{ "NAME", true, false },   { "ADDRESS", false, false }, { "STATE", false, true },
+		{ "RTT", false, false },   { "LOSS-IN", false, false }, { "LOSS-OUT", false, false },
+		{ "WATCH", false, false }, { "HEALTH", false, false },	{ "INCARNATION", false, false },
+		{ "LABELS", true, false },
 	};
-	struct table *table = table_new(columns, options->wide ? COUNT(columns) : COUNT(columns) - 2);
-	char name[CELL_MAX], rtt[32], age[RENDER_AGE_MAX], labels[LABELS_MAX], incarnation[32];
+	struct table *table = table_new(columns, COUNT(columns));
+	char addresses[CELL_MAX], in[32], lost[32], health[32], incarnation[32];
+	struct member_cells cells;
 	const cJSON *member;
 
 	cJSON_ArrayForEach(member, doc)
 	{
-		bool self = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(member, "self"));
-		const cJSON *pairs = cJSON_GetObjectItemCaseSensitive(member, "labels");
+		const cJSON *all = cJSON_GetObjectItemCaseSensitive(member, "addresses");
 
-		snprintf(name, sizeof(name), "%s%s", or_dash(get_text(member, "name")), self ? " *" : "");
+		member_cells(member, &cells);
 		table_add(table,
 			  (const char *const[]){
-				  name,
-				  get_text(member, "address"),
+				  cells.name,
+				  cJSON_GetArraySize(all) > 0 ? names_text(all, ",", addresses, sizeof(addresses))
+							      : get_text(member, "address"),
 				  get_text(member, "state"),
-				  ms_text(get_number(member, "rttUs"), rtt, sizeof(rtt)),
-				  since_text(member, options, age),
-				  pairs_text(pairs, ",", NULL, 0, labels, sizeof(labels)),
+				  cells.rtt,
+				  percent_text(get_number(member, "lossIn"), in, sizeof(in)),
+				  percent_text(get_number(member, "lossOut"), lost, sizeof(lost)),
+				  watch_text(member),
+				  count_text(get_number(member, "health"), health, sizeof(health)),
 				  count_text(get_number(member, "incarnation"), incarnation, sizeof(incarnation)),
-				  get_text(member, "instance"),
+				  cells.labels,
 			  });
+	}
+	table_print(table, out, 0, options->colour);
+	table_free(table);
+}
+
+void render_members(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	static const struct table_column columns[] = {
+		{ "NAME", true, false }, { "ADDRESS", false, false }, { "STATE", false, true },
+		{ "RTT", false, false }, { "SINCE", false, false },   { "LABELS", true, false },
+	};
+	struct table *table;
+	char age[RENDER_AGE_MAX];
+	struct member_cells cells;
+	const cJSON *member;
+
+	if (options->wide) {
+		members_wide(out, doc, options);
+		return;
+	}
+	table = table_new(columns, COUNT(columns));
+	cJSON_ArrayForEach(member, doc)
+	{
+		member_cells(member, &cells);
+		table_add(table, (const char *const[]){
+					 cells.name,
+					 get_text(member, "address"),
+					 get_text(member, "state"),
+					 cells.rtt,
+					 since_text(member, options, age),
+					 cells.labels,
+				 });
+	}
+	table_print(table, out, RENDER_WIDTH, options->colour);
+	table_free(table);
+}
+
+/* "2 of 3" */
+static const char *share_text(const cJSON *key, const char *name, const cJSON *doc, char *buf, size_t cap)
+{
+	char of[32];
+
+	count_text(get_number(key, name), buf, cap);
+	append(buf, cap, " of %s", count_text(get_number(doc, "members"), of, sizeof(of)));
+	return buf;
+}
+
+/* A line below the table, where there is somebody to name. */
+static void names_line(FILE *out, const cJSON *doc, const char *array, const char *label)
+{
+	char names[CELL_MAX];
+
+	if (names_text(cJSON_GetObjectItemCaseSensitive(doc, array), ", ", names, sizeof(names))[0] != '\0')
+		line(out, label, "%s", names);
+}
+
+void render_keys(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	static const struct table_column columns[] = {
+		{ "KEY", false, false },     { "STATE", false, true },	 { "PRESENT", false, false },
+		{ "SEALING", false, false }, { "MISSING", true, false },
+	};
+	struct table *table = table_new(columns, COUNT(columns));
+	char present[64], sealing[64], missing[CELL_MAX];
+	const cJSON *key;
+
+	cJSON_ArrayForEach(key, cJSON_GetObjectItemCaseSensitive(doc, "keys"))
+	{
+		const cJSON *names = cJSON_GetObjectItemCaseSensitive(key, "missing");
+
+		table_add(table, (const char *const[]){
+					 get_text(key, "fingerprint"),
+					 get_text(key, "state"),
+					 share_text(key, "present", doc, present, sizeof(present)),
+					 share_text(key, "sealing", doc, sealing, sizeof(sealing)),
+					 names_text(names, ",", missing, sizeof(missing)),
+				 });
 	}
 	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
 	table_free(table);
+	names_line(out, doc, "silent", "no report:");
+	names_line(out, doc, "notStored", "not stored:");
+	if (options->wide)
+		line(out, "file:", "%s", or_dash(get_text(doc, "file")));
+}
+
+void render_key_change(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	(void)options;
+	line(out, "key:", "%s; `mlbctl keys list` shows when all nodes have followed",
+	     or_dash(get_text(doc, "fingerprint")));
+	names_line(out, doc, "away", "away:");
 }
 
 static void service_add(struct table *table, const char *name, const cJSON *address,

@@ -26,6 +26,9 @@ render_document render_status;
 render_document render_members;
 render_document render_services;
 render_document render_events;
+render_document render_keys;
+/* What `keys add` and its likes are answered. */
+render_document render_key_change;
 /* One event as one line with its full time, for --follow. */
 render_document render_event_line;
 

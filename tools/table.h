@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define TABLE_COLUMN_MAX 8
+#define TABLE_COLUMN_MAX 10
 
 struct table_column {
 	const char *title;

@@ -25,12 +25,21 @@ static cJSON *fake_events(void *arg, uint64_t since)
 }
 
 /* Gives the names that it got back, as the daemon does in "no such service". */
-static int fake_command(void *arg, const char *verb, const cJSON *body, char *error, size_t error_cap)
+static int fake_command(void *arg, const char *verb, const cJSON *body, cJSON *reply, char *error, size_t error_cap)
 {
 	const char *service = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(body, "service"));
 	const char *node = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(body, "node"));
 
 	(void)arg;
+	if (strncmp(verb, "keys", 4) == 0) {
+		const char *key = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(body, "key"));
+		const char *fingerprint = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(body, "fingerprint"));
+
+		assert((fingerprint != NULL) == (strcmp(verb, "keys/use") == 0 || strcmp(verb, "keys/remove") == 0));
+		assert(!key || (key[0] != '\0' && strcmp(verb, "keys/add") == 0));
+		assert(cJSON_AddStringToObject(reply, "fingerprint", fingerprint ? fingerprint : "none"));
+		return 200;
+	}
 	if (strcmp(verb, "handover") != 0) {
 		assert(!body || !body->child);
 		return 200;

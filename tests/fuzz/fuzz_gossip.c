@@ -94,6 +94,7 @@ static void packet(struct run *run, uint8_t sender, bool to_anyone, const uint8_
 	struct gossip_event event = { .kind = GOSSIP_EVENT_PACKET };
 
 	event.packet.from = endpoint_of((uint8_t)(sender + 2));
+	event.packet.received = run->now;
 	event.packet.sender = 0x2000u + sender;
 	event.packet.counter = ++run->counters[sender];
 	event.packet.to_anyone = to_anyone;
@@ -125,6 +126,7 @@ static void join(struct run *run, uint8_t sender)
 	wire_write_u16(&w, 0);
 	wire_write_text(&w, name);
 	wire_write_u64(&w, 0x2000u + sender);
+	wire_write_u8(&w, 1);
 	wire_write_ip(&w, endpoint.ip);
 	wire_write_u16(&w, endpoint.port);
 	wire_write_u32(&w, 1);
@@ -143,7 +145,8 @@ static struct run begin(void)
 	memset(&config, 0, sizeof(config));
 	strcpy(config.name, "self");
 	config.instance = 0x1000;
-	config.endpoint = endpoint_of(1);
+	config.endpoint_n = 1;
+	config.endpoints[0] = endpoint_of(1);
 	gossip_timers_lan(&config.timers);
 	config.packet_len_max = PACKET_LEN_MIN;
 	config.member_max = 16;

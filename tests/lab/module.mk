@@ -1,3 +1,3 @@
-lab_src += tests/lab/labswitch.c tests/lab/prober.c tests/lab/badpackets.c
+lab_src += tests/lab/labswitch.c tests/lab/prober.c tests/lab/badpackets.c tests/lab/flood.c
 # What the prober's records mean, and its frames: pure, so they stand under the same checks as the cores.
 core_src += tests/lab/observe.c tests/lab/frame.c

@@ -288,7 +288,8 @@ static void configure(struct world *world, size_t node, struct node_config *conf
 		wall_s -= (uint64_t)world->plan->nodes[node].wall_behind_s;
 	memcpy(config->gossip.name, n->name, sizeof(config->gossip.name));
 	config->gossip.instance = wall_s << 32 | rng_u64(&n->rng) >> 32;
-	config->gossip.endpoint = n->endpoint;
+	config->gossip.endpoint_n = 1;
+	config->gossip.endpoints[0] = n->endpoint;
 	config->gossip.timers = world->timers;
 	config->gossip.packet_len_max = PACKET_LEN_DEFAULT;
 	config->gossip.member_max = SIM_MEMBER_ROOM;

@@ -247,6 +247,10 @@ static void carry_out(struct world *world, size_t node, const struct node_action
 	case NODE_ACTION_STOPPED:
 		n->ended = true;
 		break;
+	case NODE_ACTION_WITNESS:
+	case NODE_ACTION_ITEM:
+		world_fail(world, "%s: asks for what nobody configured", n->name);
+		break;
 	}
 }
 
@@ -308,6 +312,8 @@ void world_step(struct world *world, size_t node, struct node_event *event)
 	if (n->process != PROCESS_RUNNING)
 		return;
 	event->now = world_clock(world, n);
+	if (event->kind == NODE_EVENT_PACKET)
+		event->packet.received = event->now;
 	tick.now = event->now;
 	step_once(world, node, event);
 	while (node_pending(n->core) && spins++ < SPIN_MAX)

@@ -49,7 +49,10 @@ START_TEST(defaults)
 	ck_assert_str_eq(config->node.name, host);
 	ck_assert_str_eq(config->path, "f");
 	ck_assert_uint_eq(config->node.labels.label_n, 0);
-	ck_assert_ptr_null(config->gossip.bind);
+	ck_assert_uint_eq(config->gossip.bind_n, 0);
+	ck_assert_int_eq(config->gossip.witness, CONFIG_WITNESS_NONE);
+	ck_assert_int_eq(config->process.realtime_priority, 10);
+	ck_assert(config->process.lock_memory);
 	ck_assert_uint_eq(config->gossip.port, 7946);
 	ck_assert_uint_eq(config->gossip.seed_n, 0);
 	ck_assert(config->gossip.insecure);
@@ -74,6 +77,7 @@ static const char full[] = "# everything\n"
 			   "  join: [10.0.0.1, \"10.0.0.2:9000\", \"[fd00::3]:7946\", fd00::4]\n"
 			   "  timers: {probeInterval: 2s, probeTimeout: 300ms, suspicion: 5s, reapAfter: 24h}\n"
 			   "  bind: 10.0.0.1\n"
+			   "  witness: 10.0.0.254\n"
 			   "  port: 8000\n"
 			   "  profile: wan\n"
 			   "  packetSize: 1200\n"
@@ -92,18 +96,27 @@ static const char full[] = "# everything\n"
 			   "  - {name: default/dns, addresses: [10.0.0.101]}\n"
 			   "control:\n"
 			   "  socket: /tmp/s\n"
-			   "  listen: \"[::]:7472\"\n";
+			   "  listen: \"[::]:7472\"\n"
+			   "process: {realtimePriority: 99, lockMemory: false}\n";
 
 START_TEST(everything)
 {
 	struct config *config = parse_good(full);
 	struct endpoint third;
 	struct gossip_timers wan;
+	struct ip witness;
 
 	ck_assert_str_eq(config->node.name, "n1.example");
 	ck_assert_str_eq(label_get(&config->node.labels, "example.com/zone"), "b-2");
 	ck_assert_str_eq(label_get(&config->node.labels, "empty"), "");
-	ck_assert_str_eq(config->gossip.bind, "10.0.0.1");
+	ck_assert_uint_eq(config->gossip.bind_n, 1);
+	ck_assert_str_eq(config->gossip.binds[0], "10.0.0.1");
+	ck_assert_uint_eq(config->gossip.bind_lines[0], 8);
+	ck_assert_int_eq(config->gossip.witness, CONFIG_WITNESS_ADDRESS);
+	ck_assert_int_eq(ip_parse("10.0.0.254", &witness), 0);
+	ck_assert(ip_equal(config->gossip.witness_ip, witness));
+	ck_assert_int_eq(config->process.realtime_priority, 99);
+	ck_assert(!config->process.lock_memory);
 	ck_assert_uint_eq(config->gossip.port, 8000);
 	ck_assert_uint_eq(config->gossip.seed_n, 4);
 	ck_assert_uint_eq(config->gossip.seeds[0].port, 8000); /* although `port` comes later in the file */
@@ -137,7 +150,7 @@ START_TEST(services_of_a_file)
 
 	ck_assert_uint_eq(config->service_n, 2);
 	ck_assert_str_eq(web->name, "web");
-	ck_assert_uint_eq(web->line, 14);
+	ck_assert_uint_eq(web->line, 15);
 	ck_assert_uint_eq(web->address_n, 2);
 	ck_assert_str_eq(ip_format(web->addresses[1], text), "fd00:100::1");
 	ck_assert_uint_eq(web->interface_n, 2);
@@ -289,62 +302,14 @@ static const struct {
 	{ "gossip: {keyFile: k, insecure: \"true\"}\n",
 	  { "f:1: gossip.insecure: \"true\" must be true or false, without quotes" } },
 	{ "gossip: {keyFile: \"\"}\n", { "f:1: gossip.keyFile: must not be empty" } },
-	{ "gossip: {insecure: true, port: 0}\n", { "f:1: gossip.port: 0 is out of range: from 1 to 65535" } },
-	{ "gossip: {insecure: true, port: 65536}\n", { "f:1: gossip.port: 65536 is out of range" } },
-	{ "gossip: {insecure: true, port: 99999999999999999999999}\n",
-	  { "f:1: gossip.port: 99999999999999999999999 is out" } },
-	{ "gossip: {insecure: true, port: \"80\"}\n",
-	  { "f:1: gossip.port: \"80\" must be a whole number from 1 to 65535, w" } },
-	{ "gossip: {insecure: true, port: 0x50}\n", { "f:1: gossip.port: \"0x50\" must be a whole number" } },
-	{ "gossip: {insecure: true, port: -1}\n", { "f:1: gossip.port: \"-1\" must be a whole number" } },
-	{ "gossip: {insecure: true, packetSize: 799}\n",
-	  { "f:1: gossip.packetSize: 799 is out of range: from 800 to 8900" } },
-	{ "gossip: {insecure: true, profile: LAN}\n", { "f:1: gossip.profile: \"LAN\" must be lan, fast or wan" } },
-	{ "gossip: {insecure: true, prot: 1}\n", { "f:1: gossip.prot: unknown key: did you mean port?" } },
-	{ "gossip: {insecure: true, bind: 10.0.0.1/24}\n",
-	  { "f:1: gossip.bind: \"10.0.0.1/24\" is neither an address" } },
-	{ "gossip: {insecure: true, bind: 10.0.0.256}\n",
-	  { "f:1: gossip.bind: \"10.0.0.256\" is neither an address" } },
-	{ "gossip: {insecure: true, bind: \"10.0.0.1:80\"}\n",
-	  { "f:1: gossip.bind: \"10.0.0.1:80\" is neither an address" } },
-	{ "gossip: {insecure: true, bind: 0.0.0.0}\n",
-	  { "f:1: gossip.bind: \"0.0.0.0\" is not the address of one host" } },
-	{ "gossip: {insecure: true, bind: \"fe80::1\"}\n",
-	  { "f:1: gossip.bind: \"fe80::1\" is a link-local address" } },
-	{ "gossip: {insecure: true, bind: interface-of-16-}\n",
-	  { "f:1: gossip.bind: \"interface-of-16-\" is neither" } },
-	{ "gossip: {insecure: true, join: 10.0.0.1}\n", { "f:1: gossip.join: must be a list" } },
-	{ "gossip:\n  insecure: true\n  join:\n  - n1.example\n  - 10.0.0.0/24\n  - ff02::1\n  - 10.0.0.1\n  - "
-	  "\"10.0.0.1:7946\"\n"
-	  "  - []\n",
-	  { "f:4: gossip.join[0]: \"n1.example\" is not an address",
-	    "f:5: gossip.join[1]: \"10.0.0.0/24\" is not an address",
-	    "f:6: gossip.join[2]: \"ff02::1\" is not the address of one host",
-	    "f:8: gossip.join[4]: \"10.0.0.1:7946\" is in the list already",
-	    "f:9: gossip.join[5]: must be a single value" } },
-	/* timers */
-	{ "gossip: {insecure: true, timers: {probeInterval: 1}}\n",
-	  { "f:1: gossip.timers.probeInterval: \"1\" is not a duration: a whole number with ms, s, m or h" } },
-	{ "gossip: {insecure: true, timers: {probeInterval: 1.5s}}\n",
-	  { "f:1: gossip.timers.probeInterval: \"1.5s\" is not" } },
-	{ "gossip: {insecure: true, timers: {probeInterval: s}}\n",
-	  { "f:1: gossip.timers.probeInterval: \"s\" is not" } },
-	{ "gossip: {insecure: true, timers: {probeInterval: 1d}}\n",
-	  { "f:1: gossip.timers.probeInterval: \"1d\" is not" } },
-	{ "gossip: {insecure: true, timers: {reapAfter: 721h}}\n",
-	  { "f:1: gossip.timers.reapAfter: \"721h\" is out of range: from 1s to 720h" } },
-	{ "gossip: {insecure: true, timers: {reapAfter: 99999999999999999999h}}\n",
-	  { "f:1: gossip.timers.reapAfter: \"99999999999999999999h\" is out of range" } },
-	{ "gossip: {insecure: true, timers: {probeTimout: 1s}}\n",
-	  { "f:1: gossip.timers.probeTimout: unknown key: did you mean probeTimeout?" } },
-	{ "gossip:\n  insecure: true\n  timers:\n    probeInterval: 1s\n    probeTimeout: 1s\n    suspicion: 10s\n"
-	  "    joinTimeout: 5s\n",
-	  { "f:5: gossip.timers.probeTimeout: probeTimeout (1s) must be shorter than probeInterval (1s)" } },
-	{ "gossip:\n  insecure: true\n  timers: {probeInterval: 6s, suspicion: 5s, probeTimeout: 1s, joinTimeout: "
-	  "5s}\n",
-	  { "f:3: gossip.timers.probeInterval: probeInterval (6s) must be shorter than suspicion (5s)" } },
-	{ "gossip:\n  insecure: true\n  timers: {suspicion: 10m, probeInterval: 1s, reapAfter: 10m}\n",
-	  { "f:3: gossip.timers.suspicion: suspicion (10m) must be shorter than reapAfter (10m)" } },
+	/* process */
+	{ OPEN "process: {realtimePriority: 100}\n",
+	  { "f:2: process.realtimePriority: 100 is out of range: from 0 to 99" } },
+	{ OPEN "process: {realtimePriority: off}\n",
+	  { "f:2: process.realtimePriority: \"off\" must be a whole number from 0 to 99" } },
+	{ OPEN "process: {lockMemory: 1}\n", { "f:2: process.lockMemory: \"1\" must be true or false" } },
+	{ OPEN "process: {nice: 1}\n", { "f:2: process.nice: unknown key" } },
+	{ OPEN "process: []\n", { "f:2: process: must be a mapping" } },
 	/* control */
 	{ OPEN "control: {listen: 127.0.0.1}\n",
 	  { "f:2: control.listen: \"127.0.0.1\" is not an address with a port" } },

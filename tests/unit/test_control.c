@@ -58,9 +58,10 @@ static cJSON *fake_events(void *arg, uint64_t since)
 	return cJSON_CreateNumber((double)since);
 }
 
-static int fake_command(void *arg, const char *verb, const cJSON *body, char *error, size_t error_cap)
+static int fake_command(void *arg, const char *verb, const cJSON *body, cJSON *reply, char *error, size_t error_cap)
 {
 	(void)arg;
+	(void)reply;
 	(void)body;
 	command_n++;
 	snprintf(error, error_cap, "%s refused", verb);

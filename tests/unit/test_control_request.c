@@ -47,13 +47,18 @@ static cJSON *fake_events(void *arg, uint64_t since)
 	return note(text);
 }
 
-static int fake_command(void *arg, const char *verb, const cJSON *body, char *error, size_t error_cap)
+static int fake_command(void *arg, const char *verb, const cJSON *body, cJSON *reply, char *error, size_t error_cap)
 {
 	const char *service = cJSON_GetStringValue(cJSON_GetObjectItem(body, "service"));
 	const char *node = cJSON_GetStringValue(cJSON_GetObjectItem(body, "node"));
 	char text[128];
 
 	(void)arg;
+	if (strncmp(verb, "keys", 4) == 0) {
+		service = cJSON_GetStringValue(cJSON_GetObjectItem(body, "key"));
+		node = cJSON_GetStringValue(cJSON_GetObjectItem(body, "fingerprint"));
+		cJSON_AddBoolToObject(reply, "forced", cJSON_IsTrue(cJSON_GetObjectItem(body, "force")));
+	}
 	snprintf(text, sizeof(text), "%s %s %s", verb, service ? service : "-", node ? node : "-");
 	cJSON_Delete(note(text));
 	if (service && strcmp(service, "gone") == 0) {
@@ -83,6 +88,7 @@ struct request_case {
 };
 
 #define HANDOVER "POST", "/v1/handover", NULL
+#define KEYS_USE "POST", "/v1/keys/use", NULL
 
 static const struct request_case cases[] = {
 	{ "GET", "/v1/status", NULL, NULL, 200, "{\"name\":\"n1\"}\n", "status;" },
@@ -128,6 +134,25 @@ static const struct request_case cases[] = {
 	  "" },
 	{ HANDOVER, "{\"service\":\"web\\u0000x\",\"node\":\"n2\"}", 400, "{\"error\":\"the body holds a NUL\"}\n",
 	  "" },
+	{ "GET", "/v1/keys", NULL, NULL, 200, "{\"forced\":false}\n", "keys - -;" },
+	{ "POST", "/v1/keys", NULL, NULL, 405, "{\"error\":\"this path takes another method\"}\n", "" },
+	{ "GET", "/v1/keys/add", NULL, NULL, 405, "{\"error\":\"this path takes another method\"}\n", "" },
+	{ "POST", "/v1/keys/add", NULL, NULL, 200, "{\"forced\":false}\n", "keys/add - -;" },
+	{ "POST", "/v1/keys/add", NULL, "{\"key\":\"AA==\"}", 200, "{\"forced\":false}\n", "keys/add AA== -;" },
+	{ "POST", "/v1/keys/add", NULL, "{\"key\":true}", 400, "{\"error\":\"key: not a non-empty string\"}\n", "" },
+	{ "POST", "/v1/keys/add", NULL, "{\"key\":\"\"}", 400, "{\"error\":\"key: not a non-empty string\"}\n", "" },
+	{ "POST", "/v1/keys/add", NULL, "{\"force\":true}", 400, "{\"error\":\"force: unknown field\"}\n", "" },
+	{ KEYS_USE, NULL, 400, "{\"error\":\"fingerprint: missing\"}\n", "" },
+	{ KEYS_USE, "{\"fingerprint\":\"ab\"}", 200, "{\"forced\":false}\n", "keys/use - ab;" },
+	{ KEYS_USE, "{\"fingerprint\":\"ab\",\"force\":true}", 200, "{\"forced\":true}\n", "keys/use - ab;" },
+	{ KEYS_USE, "{\"fingerprint\":\"ab\",\"force\":false}", 200, "{\"forced\":false}\n", "keys/use - ab;" },
+	{ KEYS_USE, "{\"fingerprint\":\"ab\",\"force\":\"yes\"}", 400,
+	  "{\"error\":\"force: neither true nor false\"}\n", "" },
+	{ KEYS_USE, "{\"force\":true,\"fingerprint\":\"ab\",\"force\":true}", 400,
+	  "{\"error\":\"force: given twice\"}\n", "" },
+	{ KEYS_USE, "{\"fingerprint\":\"ab\",\"key\":\"x\"}", 400, "{\"error\":\"key: unknown field\"}\n", "" },
+	{ "POST", "/v1/keys/remove", NULL, "{\"fingerprint\":\"ab\"}", 200, "{\"forced\":false}\n",
+	  "keys/remove - ab;" },
 	{ HANDOVER, "{\"\xc3\xa9\xed\xa0\x80\":\"\"}", 400, "{\"error\":\"\xc3\xa9???: unknown field\"}\n", "" },
 };
 

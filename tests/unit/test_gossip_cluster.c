@@ -161,7 +161,8 @@ static void start(size_t i, const char *name)
 	nodes[i] = (struct node){ 0 };
 	nodes[i].instance = (uint64_t)(1000 + now_us / SECOND) << 32 | (i + 1);
 	config.instance = nodes[i].instance;
-	config.endpoint = endpoint_of(i);
+	config.endpoint_n = 1;
+	config.endpoints[0] = endpoint_of(i);
 	config.timers = timers;
 	config.packet_len_max = PACKET_LEN_DEFAULT;
 	config.member_max = 2 * NODE_MAX;
@@ -194,6 +195,7 @@ static void deliver(struct packet packet)
 	/* the seal: a packet for another instance does not open */
 	if (node->g != NULL && (packet.to_anyone || packet.receiver == gossip_instance(node->g))) {
 		event.packet.from = packet.from;
+		event.packet.received = (struct instant){ now_us };
 		event.packet.sender = packet.sender;
 		event.packet.counter = packet.counter;
 		event.packet.to_anyone = packet.to_anyone;

@@ -69,6 +69,8 @@ static inline void forget_seen(void)
 static inline void step(struct gossip_event *event)
 {
 	event->now = now;
+	if (event->kind == GOSSIP_EVENT_PACKET)
+		event->packet.received = now;
 	gossip_step(g, event, &out);
 	for (size_t i = 0; i < out.action_n; i++) {
 		struct seen *s = &seen[seen_n++];
@@ -144,7 +146,8 @@ static inline void setup(void)
 	memset(&config, 0, sizeof(config));
 	strcpy(config.name, "self");
 	config.instance = SELF_INSTANCE;
-	config.endpoint = endpoint_of(1);
+	config.endpoint_n = 1;
+	config.endpoints[0] = endpoint_of(1);
 	gossip_timers_lan(&config.timers);
 	config.timers.beat_interval = span_s(100000);
 	config.timers.silence =
@@ -192,6 +195,7 @@ static inline void put_record(struct wire_writer *w, const struct peer *peer, en
 
 	wire_write_text(w, peer->name);
 	wire_write_u64(w, peer->instance);
+	wire_write_u8(w, 1);
 	wire_write_ip(w, peer->endpoint.ip);
 	wire_write_u16(w, peer->endpoint.port);
 	wire_write_u32(w, peer->incarnation);
@@ -202,14 +206,21 @@ static inline void put_record(struct wire_writer *w, const struct peer *peer, en
 	end(w, at);
 }
 
-static inline void put_state(struct wire_writer *w, uint64_t instance, uint32_t incarnation, uint8_t state)
+static inline void put_accusation(struct wire_writer *w, uint64_t instance, uint32_t incarnation, uint8_t state,
+				  uint64_t accuser)
 {
 	size_t at = begin(w, STATE);
 
 	wire_write_u64(w, instance);
 	wire_write_u32(w, incarnation);
 	wire_write_u8(w, state);
+	wire_write_u64(w, accuser);
 	end(w, at);
+}
+
+static inline void put_state(struct wire_writer *w, uint64_t instance, uint32_t incarnation, uint8_t state)
+{
+	put_accusation(w, instance, incarnation, state, 0);
 }
 
 static inline void put_item(struct wire_writer *w, uint64_t origin, uint32_t version, const char *key,

@@ -199,7 +199,7 @@ START_TEST(probe_timeline)
 	three_peers();
 	ping_us = until_probed();
 	suspect_us = ping_us + config.timers.probe_interval.us;
-	run_answered(suspect_us + config.timers.suspicion.us + 10 * MS);
+	run_answered(suspect_us + SUSPICION_SPREAD * config.timers.suspicion.us + 10 * MS);
 	/* SWIM 4.1: relays after probe_timeout, suspicion at the end of the interval */
 	ck_assert_int_eq(first_sent(q.instance, PING_REQ) > 0 ? first_sent(q.instance, PING_REQ)
 							      : first_sent(r.instance, PING_REQ),
@@ -208,13 +208,53 @@ START_TEST(probe_timeline)
 	(void)wire_read_u32(&request);
 	ck_assert_uint_eq(wire_read_u64(&request), silent.instance);
 	ck_assert_int_eq(news_us(silent.instance, GOSSIP_SUSPECT), suspect_us);
-	/* SWIM 4.2: dead when nobody refutes */
-	ck_assert_int_eq(news_us(silent.instance, GOSSIP_DEAD), suspect_us + config.timers.suspicion.us);
+	/* SWIM 4.2: dead when nobody refutes; Lifeguard IV.B: late, as nobody confirms */
+	ck_assert_int_eq(news_us(silent.instance, GOSSIP_DEAD),
+			 suspect_us + SUSPICION_SPREAD * config.timers.suspicion.us);
 	ck_assert_int_eq(last_news(silent.instance)->action.member.reason, GOSSIP_REASON_TIMEOUT);
 	gossip_stats_get(g, &stats);
 	ck_assert_uint_eq(stats.suspicions_n, 1);
 	ck_assert_int_eq(state_of(q.instance), GOSSIP_ALIVE);
 	ck_assert_int_eq(state_of(r.instance), GOSSIP_ALIVE);
+}
+END_TEST
+
+/*
+ * Lifeguard IV.B: each independent accuser brings the end nearer, by log(C + 1) / log(K + 1) with K = 2 here. The same one twice,
+ * hearsay, and the suspect itself confirm nothing.
+ */
+static const struct {
+	size_t accuser_n;
+	uint64_t accusers[3]; /* 1: q; 2: r; 3: the suspect; 0: hearsay */
+	int64_t share;	      /* of the way from the longest to the shortest, in thousandths */
+} confirmations[] = {
+	{ 0, { 0 }, 0 },    { 1, { 1 }, 631 },	{ 2, { 1, 2 }, 1000 },	  { 2, { 1, 1 }, 631 },
+	{ 2, { 0, 0 }, 0 }, { 2, { 3, 0 }, 0 }, { 3, { 2, 0, 1 }, 1000 },
+};
+
+START_TEST(confirmed)
+{
+	int64_t least = config.timers.suspicion.us;
+	int64_t most = least * SUSPICION_SPREAD;
+	int64_t suspect_us;
+
+	three_peers();
+	suspect_us = until_probed() + config.timers.probe_interval.us;
+	run_answered(suspect_us);
+	ck_assert_int_eq(state_of(silent.instance), GOSSIP_SUSPECT);
+	for (size_t i = 0; i < confirmations[_i].accuser_n; i++) {
+		struct wire_writer w = empty();
+
+		put_accusation(&w, silent.instance, silent.incarnation, GOSSIP_SUSPECT,
+			       confirmations[_i].accusers[i] == 1   ? q.instance
+			       : confirmations[_i].accusers[i] == 2 ? r.instance
+			       : confirmations[_i].accusers[i] == 3 ? silent.instance
+								    : 0);
+		receive(&q, &w);
+	}
+	run_answered(suspect_us + most + 10 * MS);
+	ck_assert_int_eq(news_us(silent.instance, GOSSIP_DEAD),
+			 suspect_us + most - (most - least) * confirmations[_i].share / 1000);
 }
 END_TEST
 
@@ -235,7 +275,7 @@ START_TEST(suspect_is_asked)
 		struct wire_reader all = wire_reader_of(seen[at - 1].action.send.body, seen[at - 1].action.send.len);
 
 		ck_assert_uint_eq(wire_read_u8(&all), STATE);
-		ck_assert_uint_eq(wire_read_u16(&all), 13);
+		ck_assert_uint_eq(wire_read_u16(&all), 21);
 		ck_assert_uint_eq(wire_read_u64(&all), silent.instance);
 		ck_assert_uint_eq(wire_read_u32(&all), silent.incarnation);
 		ck_assert_uint_eq(wire_read_u8(&all), GOSSIP_SUSPECT);
@@ -475,6 +515,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, new_metadata);
 	LOOP(refutation, accusations);
 	tcase_add_test(tcase, probe_timeline);
+	tcase_add_loop_test(tcase, confirmed, 0, sizeof(confirmations) / sizeof(confirmations[0]));
 	tcase_add_test(tcase, suspect_is_asked);
 	LOOP(probe_answer, answers);
 	tcase_add_test(tcase, relay);

@@ -27,15 +27,24 @@ struct render_case {
 	"\"addresses\":{\"total\":12,\"held\":4,\"unowned\":0},\"drops\":{\"short\":0,\"auth\":2,"      \
 	"\"replay\":1},\"uptimeSeconds\":93784.5,\"loop\":{\"latenessMaxUs\":1234},"                    \
 	"\"configFile\":\"/etc/mlb/mlbd.yaml\",\"pid\":4711,\"traffic\":{\"sentPackets\":100,"          \
-	"\"sentBytes\":12345678901,\"receivedPackets\":99}}"
+	"\"sentBytes\":12345678901,\"receivedPackets\":99},\"detection\":{\"suspicions\":1,"            \
+	"\"verifications\":7,\"refutations\":2,\"amnesties\":3}}"
 
-#define MEMBERS                                                                                             \
-	"[{\"name\":\"n1\",\"address\":\"10.0.0.1:7946\",\"state\":\"alive\",\"incarnation\":3,"            \
-	"\"labels\":{\"rack\":\"a\",\"zone\":\"1\"},\"rttUs\":null,\"since\":\"2026-01-01T00:00:00.000Z\"," \
-	"\"self\":true,\"instance\":\"01\"},"                                                               \
-	"{\"name\":\"node-two\",\"address\":\"[fd00::2]:7946\",\"state\":\"dead\",\"incarnation\":0,"       \
-	"\"labels\":{},\"rttUs\":250,\"since\":\"2026-01-01T00:09:48.500Z\",\"self\":false,"                \
-	"\"instance\":\"02\"}]"
+#define MEMBERS                                                                                                       \
+	"[{\"name\":\"n1\",\"address\":\"10.0.0.1:7946\",\"addresses\":[\"10.0.0.1:7946\"],\"state\":\"alive\","      \
+	"\"incarnation\":3,\"labels\":{\"rack\":\"a\",\"zone\":\"1\"},\"rttUs\":null,\"lossIn\":null,"                \
+	"\"lossOut\":null,\"watches\":false,\"watched\":false,\"health\":1,"                                          \
+	"\"since\":\"2026-01-01T00:00:00.000Z\",\"self\":true,\"instance\":\"01\"},"                                  \
+	"{\"name\":\"node-two\",\"address\":\"[fd00::2]:7946\",\"addresses\":[\"[fd00::2]:7946\",\"10.1.0.2:7946\"]," \
+	"\"state\":\"dead\",\"incarnation\":0,\"labels\":{},\"rttUs\":250,\"lossIn\":0.2034,\"lossOut\":0,"           \
+	"\"watches\":true,\"watched\":true,\"health\":0,\"since\":\"2026-01-01T00:09:48.500Z\",\"self\":false,"       \
+	"\"instance\":\"02\"},"                                                                                       \
+	"{\"name\":\"n3\",\"address\":\"10.0.0.3:7946\",\"state\":\"alive\",\"incarnation\":1,\"labels\":{},"         \
+	"\"rttUs\":300,\"lossIn\":1e-6,\"lossOut\":1,\"watches\":true,\"watched\":false,\"health\":8,"                \
+	"\"since\":\"2026-01-01T00:09:48.500Z\",\"self\":false,\"instance\":\"03\"},"                                 \
+	"{\"name\":\"n4\",\"address\":\"10.0.0.4:7946\",\"addresses\":[],\"state\":\"left\",\"incarnation\":1,"       \
+	"\"labels\":{},\"rttUs\":300,\"watched\":true,\"since\":\"2026-01-01T00:09:48.500Z\",\"self\":false,"         \
+	"\"instance\":\"04\"}]"
 
 #define SERVICES                                                                                         \
 	"[{\"name\":\"web\",\"addresses\":[{\"ip\":\"10.0.100.1\",\"owner\":\"n1\",\"state\":\"owned\"," \
@@ -48,6 +57,12 @@ struct render_case {
 	"n2 -> n1\",\"ip\":\"10.0.100.1\",\"epoch\":\"7\"},"                                              \
 	"{\"seq\":10,\"time\":\"2025-12-01T00:00:00.000Z\",\"kind\":\"daemon\",\"message\":\"ready\"}]"
 
+#define KEYS                                                                                                           \
+	"{\"file\":\"/k\",\"stored\":false,\"members\":3,\"silent\":[\"n4\"],\"notStored\":[\"n1\",\"n2\"],"           \
+	"\"keys\":[{\"fingerprint\":\"0a1b2c3d4e\",\"state\":\"sealing\",\"present\":3,\"sealing\":2,\"missing\":[]}," \
+	"{\"fingerprint\":\"ffffffffff\",\"state\":\"accepted\",\"present\":1,\"sealing\":1,"                          \
+	"\"missing\":[\"n2\",\"n3\"]}]}"
+
 static const struct render_case cases[] = {
 	{ render_status, false, false, STATUS,
 	  "node:       n1\n"
@@ -58,6 +73,7 @@ static const struct render_case cases[] = {
 	  "addresses:  12 in all, 4 held here, 0 unowned\n"
 	  "traffic:    100 packets sent, 12345678901 bytes sent, 99 packets received\n"
 	  "dropped:    2 auth, 1 replay\n"
+	  "detection:  7 verifications, 1 suspicions, 2 refutations, 3 amnesties\n"
 	  "lateness:   1.23 ms at most\n"
 	  "config:     /etc/mlb/mlbd.yaml\n"
 	  "pid:        4711\n" },
@@ -71,19 +87,27 @@ static const struct render_case cases[] = {
 	  "addresses:  - in all, - held here, - unowned\n"
 	  "traffic:    - packets sent, - bytes sent, - packets received\n"
 	  "dropped:    none\n"
+	  "detection:  - verifications, - suspicions, - refutations, - amnesties\n"
 	  "lateness:   - at most\n"
 	  "config:     -\n"
 	  "pid:        -\n" },
 	{ render_members, false, false, MEMBERS,
 	  "NAME      ADDRESS         STATE  RTT      SINCE    LABELS\n"
 	  "n1 *      10.0.0.1:7946   alive  -        10m ago  rack=a,zone=1\n"
-	  "node-two  [fd00::2]:7946  dead   0.25 ms  11s ago  -\n" },
+	  "node-two  [fd00::2]:7946  dead   0.25 ms  11s ago  -\n"
+	  "n3        10.0.0.3:7946   alive  0.30 ms  11s ago  -\n"
+	  "n4        10.0.0.4:7946   left   0.30 ms  11s ago  -\n" },
 	{ render_members, true, true, MEMBERS,
-	  "NAME      ADDRESS         STATE  RTT      SINCE                     LABELS         INCARNATION  INSTANCE\n"
-	  "n1 *      10.0.0.1:7946   \033[32malive\033[0m  -        2026-01-01T00:00:00.000Z  rack=a,zone=1  3"
-	  "            01\n"
-	  "node-two  [fd00::2]:7946  \033[31mdead\033[0m   0.25 ms  2026-01-01T00:09:48.500Z  -              0"
-	  "            02\n" },
+	  "NAME      ADDRESS                       STATE  RTT      LOSS-IN  LOSS-OUT  WATCH  HEALTH  INCARNATION  "
+	  "LABELS\n"
+	  "n1 *      10.0.0.1:7946                 \033[32malive\033[0m  -        -        -         -      1       3"
+	  "            rack=a,zone=1\n"
+	  "node-two  [fd00::2]:7946,10.1.0.2:7946  \033[31mdead\033[0m   0.25 ms  20.3%    0.0%      both   0       0"
+	  "            -\n"
+	  "n3        10.0.0.3:7946                 \033[32malive\033[0m  0.30 ms  0.0%     100.0%    us     8       1"
+	  "            -\n"
+	  "n4        10.0.0.4:7946                 left   0.30 ms  -        -         it     -       1            "
+	  "-\n" },
 	{ render_members, false, false, "[]", "NAME  ADDRESS  STATE  RTT  SINCE  LABELS\n" },
 	/* Another version's document, or none at all: dashes, no crash. */
 	{ render_members, false, false, "[1,{\"name\":7,\"labels\":[\"x\"],\"rttUs\":\"fast\"}]",
@@ -108,6 +132,24 @@ static const struct render_case cases[] = {
 	  "SEQ  WHEN                      KIND    MESSAGE               FIELDS\n"
 	  "9    2026-01-01T00:09:59.900Z  owner   10.0.100.1: n2 -> n1  ip=10.0.100.1 epoch=7\n"
 	  "10   2025-12-01T00:00:00.000Z  daemon  ready                 -\n" },
+	{ render_keys, false, false, KEYS,
+	  "KEY         STATE     PRESENT  SEALING  MISSING\n"
+	  "0a1b2c3d4e  sealing   3 of 3   2 of 3   -\n"
+	  "ffffffffff  accepted  1 of 3   1 of 3   n2,n3\n"
+	  "no report:  n4\n"
+	  "not stored: n1, n2\n" },
+	{ render_keys, true, false, "{\"file\":\"/k\",\"members\":1,\"silent\":[],\"keys\":[]}",
+	  "KEY  STATE  PRESENT  SEALING  MISSING\n"
+	  "file:       /k\n" },
+	{ render_keys, false, false, "{\"keys\":[{}, 7]}",
+	  "KEY  STATE  PRESENT  SEALING  MISSING\n"
+	  "-    -      - of -   - of -   -\n"
+	  "-    -      - of -   - of -   -\n" },
+	{ render_key_change, false, false, "{\"fingerprint\":\"0a1b2c3d4e\",\"away\":[]}",
+	  "key:        0a1b2c3d4e; `mlbctl keys list` shows when all nodes have followed\n" },
+	{ render_key_change, false, false, "{\"fingerprint\":\"0a1b2c3d4e\",\"away\":[\"n2\",\"n\\u001b\"]}",
+	  "key:        0a1b2c3d4e; `mlbctl keys list` shows when all nodes have followed\n"
+	  "away:       n2, n?\n" },
 	{ render_event_line, false, false,
 	  "{\"seq\":9,\"time\":\"2026-01-01T00:09:59.900Z\",\"kind\":\"owner\",\"message\":\"m\\n\",\"ip\":\"::1\"}",
 	  "2026-01-01T00:09:59.900Z  owner   m?\n" },
@@ -169,6 +211,21 @@ START_TEST(fits_width)
 	rest = text;
 	for (char *row; (row = strsep(&rest, "\n")) != NULL;)
 		ck_assert_msg(strlen(row) <= RENDER_WIDTH, "%zu: %s", strlen(row), row);
+	free(text);
+}
+END_TEST
+
+/* Of usual names and numbers all ten columns fit too. */
+START_TEST(wide_fits)
+{
+	struct render_options options = { .wide = true, .now_ms = NOW_MS };
+	char *text = rendered(render_members,
+			      "[{\"name\":\"node-12\",\"address\":\"10.20.30.40:7946\",\"state\":\"alive\","
+			      "\"rttUs\":1234,\"lossIn\":0.123,\"lossOut\":0.2,\"watches\":true,\"watched\":true,"
+			      "\"health\":8,\"incarnation\":12,\"labels\":{\"rack\":\"a1\"}}]",
+			      &options);
+
+	ck_assert_msg(strcspn(text, "\n") <= RENDER_WIDTH && strlen(text) <= 2 * RENDER_WIDTH, "%s", text);
 	free(text);
 }
 END_TEST
@@ -262,6 +319,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, documents, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, fits_width, 0, 2);
+	tcase_add_test(tc, wide_fits);
 	tcase_add_loop_test(tc, age, 0, (int)ARRAY_LEN(ages));
 	tcase_add_loop_test(tc, json, 0, (int)ARRAY_LEN(pretty));
 	tcase_add_test(tc, table_utf8);

@@ -1,0 +1,1 @@
+lab_src += tests/bench/stamp.c
