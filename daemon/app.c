@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/process.h"
 #include "daemon/report.h"
 #include "gossip/udp.h"
 
@@ -63,6 +64,19 @@ static void say_conflict(struct app *app, struct endpoint holder)
 	log_error("name-conflict name=%s holder=%s action=\"stop: give this node another node.name\"",
 		  app->config->node.name, endpoint_format(holder, text));
 	finish(app, 1);
+}
+
+static void ask_witness(struct app *app, struct instant now)
+{
+	char text[IP_TEXT_MAX];
+	int error = witness_ask(app->witness, now);
+
+	if (error == 0 || instant_since(now, app->witness_logged).us < span_s(10).us)
+		return;
+	app->witness_logged = now;
+	log_warning("witness-unreachable ip=%s error=\"%s\" reason=\"without its answer the other node is not declared "
+		    "dead\"",
+		    ip_format(witness_address(app->witness), text), strerror(-error));
 }
 
 static void carry_out(struct app *app, const struct node_action *action, struct instant now)
@@ -104,6 +118,7 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 		finish(app, 0);
 		break;
 	case NODE_ACTION_WITNESS:
+		ask_witness(app, now);
 		break;
 	case NODE_ACTION_ITEM:
 		keyring_item_take(app->keyring, &action->item);
@@ -178,6 +193,10 @@ static void on_tick(uv_timer_t *timer)
 	struct app *app = timer->data;
 	struct node_event event = { .kind = NODE_EVENT_TICK, .now = clock_now() };
 
+	if (instant_reached(app->check_at, event.now)) {
+		app->check_at = instant_add(event.now, span_s(1));
+		process_check(event.now);
+	}
 	histogram_add(&app->lateness, instant_since(event.now, app->tick_due), event.now);
 	transport_drain(app->transport); /* packets that wait in the socket are no silence */
 	event.now = clock_now();
@@ -248,6 +267,18 @@ static size_t known_addresses(void *arg, struct ip *out, size_t cap)
 	return n;
 }
 
+static void on_witness(uv_poll_t *poll, int status, int events)
+{
+	struct app *app = poll->data;
+	struct node_event event = { .kind = NODE_EVENT_WITNESS, .now = clock_now() };
+
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_witness);
+	(void)events;
+	if (witness_read(app->witness, event.now))
+		app_node_event(app, &event);
+}
+
 /* Interfaces that the configuration names: their segments must not be cut off where a host has many. */
 static size_t named_interfaces(const struct config *config, const char *names[SEGMENT_MAX])
 {
@@ -286,7 +317,7 @@ static void read_meta(const struct app *app, struct meta *meta)
 }
 
 /* Tell the node what this host looks like now, if that is news. */
-static void refresh_meta(struct app *app)
+void app_refresh_meta(struct app *app)
 {
 	struct node_event event = { .kind = NODE_EVENT_META, .now = clock_now() };
 	uint8_t former[META_LEN_MAX];
@@ -309,7 +340,7 @@ static void on_host_changed(void *arg)
 	struct app *app = arg;
 
 	if (app->node != NULL && !app->in_step)
-		refresh_meta(app);
+		app_refresh_meta(app);
 }
 
 static void on_claimed(void *arg, struct ip ip)
@@ -399,44 +430,8 @@ static void on_watchdog(uv_timer_t *timer)
 	notify_watchdog();
 }
 
-static void log_errors(const struct config_errors *errors)
-{
-	for (size_t i = 0; i < errors->error_n && i < CONFIG_ERROR_MAX; i++)
-		log_error("%s", errors->texts[i]);
-	if (errors->error_n > CONFIG_ERROR_MAX)
-		log_error("%zu more errors", errors->error_n - CONFIG_ERROR_MAX);
-}
-
-/* What only the running host can tell: an address that no interface of a node that should serve it can carry. */
-static void check_against_host(const struct app *app, const struct config *config, struct config_errors *errors)
-{
-	for (size_t i = 0; i < config->service_n; i++) {
-		const struct config_service *service = &config->services[i];
-		char key[SERVICE_NAME_MAX + 32];
-		char ip[IP_TEXT_MAX];
-
-		if (!label_selectors_match(service->selectors, service->selector_n, &config->node.labels))
-			continue; /* not for this node */
-		for (size_t j = 0; j < service->address_n && service->interface_n == 0; j++) {
-			if (host_has_subnet_of(app->host, service->addresses[j]))
-				continue;
-			snprintf(key, sizeof(key), "services[%zu].addresses[%zu]", i, j);
-			config_errors_add(errors, config->path, service->line, key,
-					  "%s is in no subnet of this host: add one, or name `interfaces:`",
-					  ip_format(service->addresses[j], ip));
-		}
-		for (size_t j = 0; j < service->interface_n; j++) {
-			if (host_has_iface(app->host, service->interfaces[j]))
-				continue;
-			snprintf(key, sizeof(key), "services[%zu].interfaces[%zu]", i, j);
-			config_errors_add(errors, config->path, service->line, key, "this host has no interface %s",
-					  service->interfaces[j]);
-		}
-	}
-}
-
 /* Hand the services of the configuration to the node. The former array must outlive the step. */
-static int apply_services(struct app *app)
+int app_apply_services(struct app *app)
 {
 	struct node_event event = { .kind = NODE_EVENT_SERVICES, .now = clock_now() };
 	struct election_service *former = app->services;
@@ -449,78 +444,6 @@ static int apply_services(struct app *app)
 	event.services.service_n = app->config->service_n;
 	app_node_event(app, &event);
 	free(former);
-	return 0;
-}
-
-static bool binds_differ(const struct config *now, const struct config *next)
-{
-	bool differ = now->gossip.bind_n != next->gossip.bind_n || now->gossip.port != next->gossip.port;
-
-	for (size_t i = 0; i < now->gossip.bind_n && !differ; i++)
-		differ = strcmp(now->gossip.binds[i], next->gossip.binds[i]) != 0;
-	return differ;
-}
-
-/* Keys that a running daemon cannot change. */
-static void warn_restart_keys(const struct config *now, const struct config *next)
-{
-	bool seeds_differ = now->gossip.seed_n != next->gossip.seed_n;
-
-	if (strcmp(now->node.name, next->node.name) != 0)
-		log_warning("reload key=node.name action=\"needs a restart; the old one stays\"");
-	if (binds_differ(now, next))
-		log_warning("reload key=gossip.bind action=\"needs a restart; the old one stays\"");
-	if (now->gossip.packet_len_max != next->gossip.packet_len_max)
-		log_warning("reload key=gossip.packetSize action=\"needs a restart; the old one stays\"");
-	if (now->gossip.witness != next->gossip.witness || !ip_equal(now->gossip.witness_ip, next->gossip.witness_ip))
-		log_warning("reload key=gossip.witness action=\"needs a restart; the old one stays\"");
-	for (size_t i = 0; i < SEED_MAX && !seeds_differ; i++)
-		seeds_differ = endpoint_compare(now->gossip.seeds[i], next->gossip.seeds[i]) != 0;
-	if (seeds_differ)
-		log_warning("reload key=gossip.join action=\"needs a restart; the old one stays\"");
-	if (!gossip_timers_equal(&now->gossip.timers, &next->gossip.timers))
-		log_warning("reload key=gossip.timers action=\"needs a restart; the old ones stay\"");
-	if (strcmp(now->control.socket, next->control.socket) != 0)
-		log_warning("reload key=control.socket action=\"needs a restart; the old one stays\"");
-}
-
-int app_reload(struct app *app, char *error, size_t error_cap)
-{
-	struct config_errors errors = { 0 };
-	struct config *next = NULL;
-	struct config *former = app->config;
-
-	notify_reloading();
-	if (config_load(former->path, &next, &errors) == 0)
-		check_against_host(app, next, &errors);
-	if (errors.error_n > 0) {
-		log_errors(&errors);
-		log_error("reload-refused errors=%zu action=\"the running configuration stays\"", errors.error_n);
-		snprintf(error, error_cap, "%s", errors.texts[0]);
-		(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG,
-				      "reload refused: the running configuration stays");
-		config_errors_free(&errors);
-		config_free(next);
-		notify_ready();
-		return -EINVAL;
-	}
-	warn_restart_keys(former, next);
-	memcpy(next->node.name, former->node.name, sizeof(next->node.name));
-	app->config = next;
-	keyring_reload(app->keyring, next);
-	if (apply_services(app) != 0) {
-		app->config = former; /* the election still borrows its services */
-		config_free(next);
-		snprintf(error, error_cap, "out of memory");
-		log_error("reload-refused error=\"out of memory\" action=\"the running configuration stays\"");
-		notify_ready();
-		return -ENOMEM;
-	}
-	refresh_meta(app);
-	config_free(former);
-	log_info("reloaded file=%s services=%zu", next->path, next->service_n);
-	(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG, "configuration reloaded");
-	notify_ready();
 	return 0;
 }
 
@@ -577,8 +500,8 @@ static int open_host(struct app *app)
 		log_error("cannot talk to the kernel's network stack: %s", strerror(-error));
 		return 1;
 	}
-	check_against_host(app, app->config, &errors);
-	log_errors(&errors);
+	app_check_host(app, app->config, &errors);
+	app_log_errors(&errors);
 	error = errors.error_n > 0 ? 2 : 0;
 	config_errors_free(&errors);
 	return error;
@@ -622,6 +545,25 @@ static int open_gossip(struct app *app)
 	else
 		log_error("gossip.bind: UDP %s: %s", text, strerror(-error));
 	return error == -EADDRNOTAVAIL ? 2 : 1;
+}
+
+static int open_witness(struct app *app)
+{
+	const struct config *config = app->config;
+	int error;
+
+	if (config->gossip.witness == CONFIG_WITNESS_NONE)
+		return 0;
+	error = witness_open(config->gossip.witness_ip, app->endpoints[0].ip.family, &app->witness);
+	if (error != 0) {
+		log_error("gossip.witness: %s", strerror(-error));
+		return 1;
+	}
+	app->witness_logged = instant_add(clock_now(), span_s(-3600));
+	app->witness_poll.data = app;
+	uv_poll_init(&app->loop, &app->witness_poll, witness_fd(app->witness));
+	uv_poll_start(&app->witness_poll, UV_READABLE, on_witness);
+	return 0;
 }
 
 static int make_node(struct app *app)
@@ -694,8 +636,8 @@ static int start(struct app *app)
 	char text[ENDPOINT_TEXT_MAX];
 	int status;
 
-	if ((status = open_host(app)) != 0 || (status = open_gossip(app)) != 0 || (status = open_control(app)) != 0 ||
-	    (status = make_node(app)) != 0)
+	if ((status = open_host(app)) != 0 || (status = open_gossip(app)) != 0 || (status = open_witness(app)) != 0 ||
+	    (status = open_control(app)) != 0 || (status = make_node(app)) != 0)
 		return status;
 	clean_leftovers(app);
 	start_loop(app);
@@ -707,7 +649,7 @@ static int start(struct app *app)
 	if (app->config->control.listen_set)
 		log_warning(
 			"control-listen reason=\"this version serves no metrics yet; control.listen has no effect\"");
-	return apply_services(app) != 0 ? 1 : 0;
+	return app_apply_services(app) != 0 ? 1 : 0;
 }
 
 static void release_all(struct app *app)
@@ -737,6 +679,7 @@ int app_run(struct config *config)
 		goto out;
 	status = start(app);
 	if (status == 0) {
+		process_init(config->process.realtime_priority, config->process.lock_memory);
 		uv_run(&app->loop, UV_RUN_DEFAULT);
 		status = app->exit_status;
 		transport_stop(app->transport); /* from here on nothing may claim again */
@@ -751,6 +694,7 @@ int app_run(struct config *config)
 	host_close(app->host);
 out:
 	transport_close(app->transport);
+	witness_close(app->witness);
 	keyring_free(app->keyring);
 	node_free(app->node);
 	free(app->out);

@@ -13,6 +13,7 @@
 #include "daemon/keyring.h"
 #include "daemon/node.h"
 #include "daemon/transport.h"
+#include "daemon/witness.h"
 
 struct app {
 	uv_loop_t loop;
@@ -25,7 +26,10 @@ struct app {
 	struct event_ring *events;	   /* owned */
 	struct keyring *keyring;	   /* owned */
 	struct transport *transport;	   /* owned */
-	size_t endpoint_n;		   /* where the others reach us, path by path */
+	struct witness *witness;	   /* owned; NULL: none */
+	uv_poll_t witness_poll;
+	struct instant witness_logged;
+	size_t endpoint_n; /* where the others reach us, path by path */
 	struct endpoint endpoints[PATH_MAX_N];
 	uv_timer_t tick_timer;
 	uv_timer_t watchdog_timer;
@@ -33,6 +37,7 @@ struct app {
 	uv_signal_t signals[3];
 	struct meta meta; /* as last told to the node */
 	struct instant started;
+	struct instant check_at;   /* next look at the process itself */
 	struct instant tick_due;   /* when the tick timer should fire, to measure lateness */
 	struct histogram lateness; /* of ticks */
 	uint64_t hello_n;	   /* HELLOs sent, to spread the questions that go with them */
@@ -52,6 +57,14 @@ int app_run(struct config *config);
 void app_node_event(struct app *app, const struct node_event *event);
 /* Read the configuration again. 0, or -EINVAL with the reasons logged and the first one in error; the old one stays. */
 int app_reload(struct app *app, char *error, size_t error_cap);
+/* Log each problem of a configuration. */
+void app_log_errors(const struct config_errors *errors);
+/* What only the running host can tell about a configuration. */
+void app_check_host(const struct app *app, const struct config *config, struct config_errors *errors);
+/* Hand the services of the configuration to the node. 0 or -ENOMEM. */
+int app_apply_services(struct app *app);
+/* Tell the node what this host looks like now, if that is news. */
+void app_refresh_meta(struct app *app);
 /* The handler of the control API (daemon/status.c). */
 struct control_handler app_control_handler(struct app *app);
 

@@ -24,8 +24,8 @@ struct process_state {
 };
 
 /*
- * Ask for them; call once, after the configuration is read and before threads are made or large tables allocated. Children
- * and threads inherit neither the priority nor the lock. realtime_priority 0: the scheduler is left alone.
+ * Ask for them; call once, from the thread that runs the loop, when nothing can be refused any more: it logs. Children and
+ * threads made later inherit no priority, and children no lock. realtime_priority 0: the scheduler is left alone.
  */
 void process_init(int realtime_priority, bool lock_memory);
 /* Call about once a second: logs that the fuse blew, and puts it back later. */

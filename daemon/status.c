@@ -71,7 +71,8 @@ static void add_traffic(cJSON *status, const struct app *app)
 
 	gossip_stats_get(node_gossip(app->node), &stats);
 	for (enum gossip_drop drop = GOSSIP_DROP_NONE + 1; drop < GOSSIP_DROP_N; drop++)
-		add_count(drops, gossip_drop_name(drop), transport_stats_of(app->transport)->drops[drop] + stats.drops[drop]);
+		add_count(drops, gossip_drop_name(drop),
+			  transport_stats_of(app->transport)->drops[drop] + stats.drops[drop]);
 	add_count(traffic, "sentPackets", stats.sent_n);
 	add_count(traffic, "sentBytes", stats.sent_bytes);
 	add_count(traffic, "receivedPackets", stats.received_n);

@@ -230,10 +230,11 @@ int witness_ask(struct witness *w, struct instant now)
 	w->asked_at[w->sequence % QUESTION_N] = now;
 	encode(w, to.ip.family, question);
 	/* Twice: the first may only report what an earlier question met. */
-	if (send(fd, question, sizeof(question), MSG_DONTWAIT) < 0 &&
-	    send(fd, question, sizeof(question), MSG_DONTWAIT) < 0)
-		return -errno;
-	return 0;
+	for (int tries = 0; tries < 2; tries++) {
+		if (send(fd, question, sizeof(question), MSG_DONTWAIT) >= 0)
+			return 0;
+	}
+	return -errno;
 }
 
 /* ---- the answer ---- */

@@ -10,15 +10,16 @@
 /* A view that differs for so long is compared as a whole. */
 #define DIFFERS_MS 1000
 
-/* The ring is computed anew at most once a heartbeat, however many members came or went. */
+/* The rings are computed anew at most four times in a heartbeat's interval, however many members came or went. */
 void edge_refresh(struct gossip *g)
 {
 	struct span young = span_mul(g->config.timers.silence, 2);
 	size_t n = 0;
 
-	if (!g->view_changed)
+	if (!g->view_changed || !instant_reached(g->refresh_at, g->now))
 		return;
 	g->view_changed = false;
+	g->refresh_at = instant_add(g->now, span_us(g->config.timers.beat_interval.us / 4));
 	for (size_t i = 0; i < g->member_n && !g->leaving; i++) {
 		const struct member *member = &g->members[g->order[i]];
 
@@ -127,7 +128,7 @@ static void repeat_verdicts(struct gossip *g, struct member *to)
 			break;
 		if (member == NULL || member_live(member))
 			continue;
-		message_state(&packet.w, member);
+		message_state(&packet.w, member, g->now);
 		if (packet.w.failed) {
 			packet.w = before;
 			break;

@@ -35,8 +35,8 @@ const char *gossip_state_name(enum gossip_state state)
 
 const char *gossip_reason_name(enum gossip_reason reason)
 {
-	static const char *const names[] = { "joined", "probe-failed", "rumour", "refuted",  "timeout",
-					     "left",   "replaced",     "reaped", "metadata", "quorum" };
+	static const char *const names[] = { "joined",	 "probe-failed", "rumour",   "refuted", "timeout", "left",
+					     "replaced", "reaped",	 "metadata", "quorum",	"verdict" };
 
 	return names[reason];
 }
@@ -66,7 +66,9 @@ static void take_state(struct gossip *g, struct wire_reader *r)
 		member_accuse(g, member, incarnation, accuser, GOSSIP_REASON_RUMOUR);
 	else if (member != NULL)
 		member_claim(g, member, state, incarnation,
-			     state == GOSSIP_LEFT ? GOSSIP_REASON_LEFT : GOSSIP_REASON_RUMOUR);
+			     state == GOSSIP_LEFT	? GOSSIP_REASON_LEFT
+			     : accuser == STATE_VERDICT ? GOSSIP_REASON_VERDICT
+							: GOSSIP_REASON_RUMOUR);
 }
 
 static void take_item(struct gossip *g, struct wire_reader *r)
@@ -227,7 +229,7 @@ static void nudge(struct gossip *g, struct member *member)
 	    !packet_begin_member(g, &packet, member))
 		return;
 	member->nudged = g->now;
-	message_state(&packet.w, member);
+	message_state(&packet.w, member, g->now);
 	packet_finish_plain(g, &packet);
 }
 
@@ -376,8 +378,6 @@ static void tick(struct gossip *g)
 	join_tick(g);
 	if (!g->leaving) {
 		probe_tick(g);
-		if (instant_reached(g->watch.beat_at, g->now))
-			edge_refresh(g);
 		if (instant_reached(watch_deadline(&g->watch), g->now)) {
 			watch_tick(&g->watch, g->now, &g->watch_out);
 		}
@@ -401,6 +401,8 @@ static struct instant next_deadline(const struct gossip *g)
 	if (g->leaving)
 		return next;
 	next = instant_min(next, instant_min(probe_deadline(g), watch_deadline(&g->watch)));
+	if (g->view_changed)
+		next = instant_min(next, g->refresh_at);
 	return instant_min(next, g->reap_at);
 }
 
@@ -450,6 +452,7 @@ void gossip_step(struct gossip *g, const struct gossip_event *event, struct goss
 		break;
 	}
 	flush_fresh(g, event);
+	edge_refresh(g);
 	g->due = next_deadline(g);
 	if (g->due.us < g->now.us)
 		g->due = g->now;

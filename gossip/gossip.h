@@ -152,7 +152,8 @@ enum gossip_reason {
 	GOSSIP_REASON_REPLACED, /* its name came back as another instance */
 	GOSSIP_REASON_REAPED,	/* dead or left for so long that it is forgotten */
 	GOSSIP_REASON_META,	/* only metadata or the endpoint changed */
-	GOSSIP_REASON_QUORUM,	/* a quorum of its watchers heard nothing */
+	GOSSIP_REASON_QUORUM,	/* a quorum of its watchers heard nothing: we are one of them */
+	GOSSIP_REASON_VERDICT,	/* such a quorum has told us */
 };
 
 const char *gossip_reason_name(enum gossip_reason reason);

@@ -22,7 +22,10 @@
 #define URGENT_ROUNDS 3
 
 /* Up to so many live members an urgent rumour is sent to each directly. */
-#define URGENT_MEMBER_MAX 64
+#define URGENT_MEMBER_MAX 128
+
+/* In a larger cluster each who hears of it for the first time tells so many: all but 0.03 % hear it in the first wave. */
+#define URGENT_FANOUT 8
 
 /* Datagrams of state that one step sends to one peer; the rest follows a millisecond later. */
 #define PUSH_BURST 16
@@ -42,6 +45,9 @@
 /* Accusers of one suspect that count: the first and SUSPICION_CONFIRMATIONS independent ones (Lifeguard IV.B: K = 3). */
 #define SUSPICION_CONFIRMATIONS 3
 #define ACCUSER_MAX (SUSPICION_CONFIRMATIONS + 1)
+
+/* In the place of the accuser: a quorum of watchers has decided. No instance is 1. */
+#define STATE_VERDICT 1
 
 /* Deaths and departures that we repeat to a neighbour whose view differs, and for how long. */
 #define VERDICT_MAX 64
@@ -109,6 +115,7 @@ struct member {
 	struct instant heard;	/* last authenticated packet from it */
 	struct instant dead_at; /* SUSPECT: when it counts as dead */
 	uint64_t accusers[ACCUSER_MAX];
+	bool verdict; /* DEAD: by a quorum, not by hearsay or time */
 	uint8_t accuser_n;
 	struct instant retold;	      /* last time that our verdicts were repeated to it */
 	struct instant differs_since; /* its view has been another one than ours; NEVER: the same */
@@ -204,8 +211,9 @@ struct gossip {
 	uint8_t health;	 /* of our own */
 	struct span lag; /* how late we were lately, halved every second */
 	struct instant lag_at;
-	struct instant list_at; /* when lists may be exchanged again because heartbeats differ */
-	uint8_t reply_path;	/* where the packet of this step came in */
+	struct instant refresh_at; /* the rings are not computed anew before */
+	struct instant list_at;	   /* when lists may be exchanged again because heartbeats differ */
+	uint8_t reply_path;	   /* where the packet of this step came in */
 
 	struct item *items; /* owned, item_max */
 	uint32_t item_free;
@@ -283,7 +291,7 @@ void packet_finish_plain(struct gossip *g, struct packet *packet);
 size_t message_begin(struct wire_writer *w, enum message_type type);
 void message_end(struct wire_writer *w, size_t at);
 void message_member(struct wire_writer *w, const struct member *member, struct instant now);
-void message_state(struct wire_writer *w, const struct member *member);
+void message_state(struct wire_writer *w, const struct member *member, struct instant now);
 void message_item(struct wire_writer *w, const struct gossip_item *item);
 
 /* --- member.c --- */
@@ -399,7 +407,7 @@ void join_done(struct gossip *g, bool alone);
 struct instant join_deadline(const struct gossip *g);
 
 /* --- edge.c --- */
-/* The members changed: find our neighbours anew. */
+/* Did the members change? Then find our neighbours anew. */
 void edge_refresh(struct gossip *g);
 /* Carry out what the watch said. */
 void edge_settle(struct gossip *g);

@@ -207,7 +207,7 @@ static void ring_refresh(struct keys *keys, struct instant now)
 			ring_push(&ring, &keys->entries[i]);
 	}
 	keys->active_n = ring.key_n;
-	for (size_t i = 0; i < keys->entry_n; i++) {
+	for (size_t i = keys->entry_n; i-- > 0;) { /* if not all fit, then the latest */
 		if (&keys->entries[i] != sealing && keys->entries[i].held && keys->entries[i].removed)
 			ring_push(&ring, &keys->entries[i]);
 	}

@@ -326,7 +326,8 @@ bool member_at(const struct member *member, struct endpoint endpoint)
  */
 static bool is_urgent(const struct gossip *g, enum gossip_reason reason)
 {
-	return (reason != GOSSIP_REASON_RUMOUR && reason != GOSSIP_REASON_LEFT) || g->live_n > URGENT_MEMBER_MAX;
+	return (reason != GOSSIP_REASON_RUMOUR && reason != GOSSIP_REASON_VERDICT && reason != GOSSIP_REASON_LEFT) ||
+	       g->live_n > URGENT_MEMBER_MAX;
 }
 
 /* --- claims about members ------------------------------------------------------------------------------------------- */
@@ -423,6 +424,7 @@ void member_claim(struct gossip *g, struct member *member, enum gossip_state sta
 	}
 	member->incarnation = incarnation;
 	member->accuser_n = 0;
+	member->verdict = reason == GOSSIP_REASON_QUORUM || reason == GOSSIP_REASON_VERDICT;
 	set_state(g, member, state, reason);
 	if (state == GOSSIP_SUSPECT)
 		member->dead_at = instant_add(g->now, suspicion_span(g, member));

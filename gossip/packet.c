@@ -218,16 +218,24 @@ bool member_record_read(struct wire_reader *r, struct member_record *record)
 	return !r->failed;
 }
 
-void message_state(struct wire_writer *w, const struct member *member)
+/* What a quorum found moments ago. Later it is hearsay, which may come from the other half of a healed partition. */
+static bool fresh_verdict(const struct member *member, struct instant now)
+{
+	return member->state == GOSSIP_DEAD && member->verdict &&
+	       instant_since(now, member->since).us < span_ms(VERDICT_MS).us;
+}
+
+void message_state(struct wire_writer *w, const struct member *member, struct instant now)
 {
 	size_t at = message_begin(w, MESSAGE_STATE);
 
 	wire_write_u64(w, member->instance);
 	wire_write_u32(w, member->incarnation);
 	wire_write_u8(w, (uint8_t)member->state);
-	wire_write_u64(w, member->state == GOSSIP_SUSPECT && member->accuser_n > 0
-				  ? member->accusers[member->accuser_n - 1]
-				  : 0);
+	if (member->state == GOSSIP_SUSPECT && member->accuser_n > 0)
+		wire_write_u64(w, member->accusers[member->accuser_n - 1]);
+	else
+		wire_write_u64(w, fresh_verdict(member, now) ? STATE_VERDICT : 0);
 	message_end(w, at);
 }
 

@@ -30,7 +30,7 @@ static void finish_ping(struct gossip *g, struct packet *packet, const struct me
 
 	/* the accusation comes first, so that the accused learns of it even from one packet (Lifeguard: buddy system) */
 	if (accuse)
-		message_state(&packet->w, member);
+		message_state(&packet->w, member, g->now);
 	at = message_begin(&packet->w, MESSAGE_PING);
 	wire_write_u32(&packet->w, seq);
 	summary_write(&packet->w, self_of(g));

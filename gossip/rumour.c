@@ -126,7 +126,7 @@ static bool write_rumour(struct gossip *g, struct wire_writer *w, uint32_t ref)
 	else if (g->members[ref].state == GOSSIP_ALIVE)
 		message_member(w, &g->members[ref], g->now);
 	else
-		message_state(w, &g->members[ref]);
+		message_state(w, &g->members[ref], g->now);
 	if (!w->failed)
 		return true;
 	*w = before;
@@ -177,7 +177,7 @@ static uint32_t write_urgent(struct gossip *g, struct wire_writer *w, uint32_t r
 static void send_to_all(struct gossip *g, const struct packet *first)
 {
 	bool all = g->live_n <= URGENT_MEMBER_MAX;
-	size_t n = all ? g->member_n : g->config.timers.fanout;
+	size_t n = all ? g->member_n : URGENT_FANOUT;
 
 	for (size_t i = 0; i < n && packet_room(g); i++) {
 		const struct member *to = all ? &g->members[g->order[i]] : member_random(g, NULL);
@@ -193,7 +193,7 @@ static void send_to_all(struct gossip *g, const struct packet *first)
 void rumour_flush_urgent(struct gossip *g)
 {
 	uint32_t ref = g->rumour_head;
-	uint16_t told = (uint16_t)(g->live_n <= URGENT_MEMBER_MAX ? 1 : g->config.timers.fanout);
+	uint16_t told = (uint16_t)(g->live_n <= URGENT_MEMBER_MAX ? 1 : URGENT_FANOUT);
 
 	while (g->urgent_n > 0 && ref != SLOT_NONE && packet_room(g)) {
 		struct packet packet;

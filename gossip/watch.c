@@ -18,9 +18,11 @@
  * T_s and T_v hold for a clean network and only ever grow: T_s until as many heartbeats in a row are missing as the measured loss
  * of the edge makes improbable, T_v to the longest gap that the edge has shown within a minute, both by our own lateness.
  *
- * The ring: members stand in the order of the hash of their name; the watchers of i are i-2, i-1, i+1, i+2 and i+3. So every node
- * has WATCH_EDGE_MAX edges whatever the size of the cluster, each heartbeat serves both of its ends, and a death or a newcomer
- * changes one edge of each of six others. In a cluster of up to six everybody watches everybody.
+ * The rings: on each of three, members stand in an order by the hash of their name; the watchers of a member are its successor on each
+ * and its predecessor on two of them (Rapid, USENIX ATC 2018, 4.1, has such rings, and edges of one direction). So every node has six
+ * edges whatever the size of the cluster, each heartbeat serves both of its ends, a death or a newcomer changes an edge of six others,
+ * and members that die together have watchers that are independent of each other. Below 64 members, where edges of different rings
+ * would coincide, there is one ring, and the neighbours 1, 2 and 3 places away. Up to six members everybody watches everybody.
  */
 #include "gossip/watch.h"
 
@@ -123,113 +125,87 @@ static void peak_take(struct watch_peak *peak, struct span sample, struct instan
 	peak->now = longer(peak->now, sample);
 }
 
-/* --- the ring ------------------------------------------------------------------------------------------------------- */
+/* --- the rings ------------------------------------------------------------------------------------------------------ */
 
-/* A stretch of the ring around ourselves, in its order; all of it where it is short. */
-struct stretch {
-	size_t n;
-	size_t self; /* index of ourselves */
-	struct watch_member at[2 * WATCH_SIDE + 1];
+/* From so many members on there are three rings: then few edges of different rings coincide (one in thirty at the least). */
+#define RINGS_MIN 64
+#define RING_N WATCH_REACH
+
+/* Where a member stands: on each of the three rings its neighbours, or on the only one those 1, 2 and 3 places away. */
+struct seat {
+	const struct watch_member *next[RING_N];
+	const struct watch_member *previous[RING_N];
 };
 
-static bool before(const struct watch_member *a, const struct watch_member *b, uint64_t origin)
+static uint64_t ring_place(uint64_t key, size_t ring)
 {
-	uint64_t da = a->key - origin; /* wraps: the ring closes */
-	uint64_t db = b->key - origin;
-
-	return da != db ? da < db : a->instance < b->instance;
+	return ring == 0 ? key : hash_mix(key ^ (0x9e3779b97f4a7c15u * ring));
 }
 
-/* Insert into the first `*n` of `list`, ordered by distance from `origin` upwards, keeping `cap` at most. */
-static void insert(struct watch_member *list, size_t *n, size_t cap, const struct watch_member *member, uint64_t origin)
+/* Keep `list`, the nearest RING_N by distance, nearest first; equal distances by instance. */
+static void keep_nearest(const struct watch_member *list[RING_N], uint64_t distances[RING_N],
+			 const struct watch_member *member, uint64_t distance)
 {
-	size_t at = *n;
+	for (size_t i = 0; i < RING_N; i++) {
+		const struct watch_member *other = list[i];
+		uint64_t far = distances[i];
 
-	if (at == cap && !before(member, &list[cap - 1], origin))
-		return;
-	if (at == cap)
-		at--;
-	else
-		++*n;
-	for (; at > 0 && before(member, &list[at - 1], origin); at--)
-		list[at] = list[at - 1];
-	list[at] = *member;
-}
-
-/* The mirror image of a place, so that predecessors are the successors of the mirrored ring. */
-static struct watch_member mirrored(const struct watch_member *member)
-{
-	return (struct watch_member){ ~member->key, ~member->instance, member->fresh };
-}
-
-static void stretch_long(struct stretch *s, const struct watch_member *members, size_t n,
-			 const struct watch_member *self)
-{
-	struct watch_member after[WATCH_SIDE];
-	struct watch_member ahead[WATCH_SIDE];
-	size_t after_n = 0;
-	size_t ahead_n = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct watch_member mirror = mirrored(&members[i]);
-
-		if (members[i].instance == self->instance)
+		if (other != NULL && (far < distance || (far == distance && other->instance < member->instance)))
 			continue;
-		insert(after, &after_n, WATCH_SIDE, &members[i], self->key);
-		insert(ahead, &ahead_n, WATCH_SIDE, &mirror, ~self->key);
+		list[i] = member;
+		distances[i] = distance;
+		if (other == NULL)
+			return;
+		member = other;
+		distance = far;
 	}
-	for (size_t i = WATCH_SIDE; i > 0; i--)
-		s->at[s->n++] = mirrored(&ahead[i - 1]);
-	s->self = s->n;
-	s->at[s->n++] = *self;
-	for (size_t i = 0; i < WATCH_SIDE; i++)
-		s->at[s->n++] = after[i];
 }
 
-/* False: we are not among the members. */
-static bool stretch_of(struct stretch *s, const struct watch_member *members, size_t n, uint64_t self)
+static void seat_on_one(struct seat *seat, const struct watch_member *members, size_t n,
+			const struct watch_member *subject)
 {
-	const size_t cap = 2 * WATCH_SIDE + 1;
-	const struct watch_member *own = NULL;
+	uint64_t next[RING_N];
+	uint64_t previous[RING_N];
 
-	s->n = 0;
+	memset(seat, 0, sizeof(*seat));
 	for (size_t i = 0; i < n; i++) {
-		if (members[i].instance == self)
-			own = &members[i];
+		if (members[i].instance == subject->instance)
+			continue;
+		/* distances wrap: the ring closes */
+		keep_nearest(seat->next, next, &members[i], members[i].key - subject->key);
+		keep_nearest(seat->previous, previous, &members[i], subject->key - members[i].key);
 	}
-	if (own == NULL)
-		return false;
-	if (n > cap) {
-		stretch_long(s, members, n, own);
-		return true;
-	}
-	for (size_t i = 0; i < n; i++)
-		insert(s->at, &s->n, cap, &members[i], own->key);
-	s->self = 0; /* its own distance is 0 */
-	return true;
 }
 
-/* Where the watchers of a member stand, seen from it, in a cluster that is not a full mesh. */
-static const int watcher_places[WATCH_K] = { -2, -1, 1, 2, 3 };
-
-static const struct watch_member *at_place(const struct stretch *s, size_t from, int place)
+static void seat_on_three(struct seat *seat, const struct watch_member *members, size_t n,
+			  const struct watch_member *subject)
 {
-	return &s->at[(size_t)((int)(from + s->n) + place) % s->n];
+	memset(seat, 0, sizeof(*seat));
+	for (size_t ring = 0; ring < RING_N; ring++) {
+		uint64_t place = ring_place(subject->key, ring);
+		uint64_t next = UINT64_MAX;
+		uint64_t previous = UINT64_MAX;
+
+		for (size_t i = 0; i < n; i++) {
+			uint64_t distance = ring_place(members[i].key, ring) - place;
+
+			if (members[i].instance == subject->instance)
+				continue;
+			if (distance <= next) {
+				next = distance;
+				seat->next[ring] = &members[i];
+			}
+			if (0 - distance <= previous) {
+				previous = 0 - distance;
+				seat->previous[ring] = &members[i];
+			}
+		}
+	}
 }
 
-/* The watchers of the member at `index` of the stretch; returns how many. */
-static size_t watchers_of(const struct stretch *s, size_t index, uint64_t out[WATCH_K])
+static void seat_of(struct seat *seat, const struct watch_member *members, size_t n, const struct watch_member *subject)
 {
-	size_t n = 0;
-
-	if (s->n > WATCH_EDGE_MAX) {
-		for (; n < WATCH_K; n++)
-			out[n] = at_place(s, index, watcher_places[n])->instance;
-		return n;
-	}
-	for (size_t i = 1; i < s->n; i++)
-		out[n++] = s->at[(index + i) % s->n].instance;
-	return n;
+	(n < RINGS_MIN ? seat_on_one : seat_on_three)(seat, members, n, subject);
 }
 
 static bool listed(const uint64_t *list, size_t n, uint64_t instance)
@@ -241,17 +217,35 @@ static bool listed(const uint64_t *list, size_t n, uint64_t instance)
 	return false;
 }
 
+static size_t add(uint64_t *list, size_t n, const struct watch_member *member)
+{
+	if (member != NULL && !listed(list, n, member->instance))
+		list[n++] = member->instance;
+	return n;
+}
+
+/* The watchers by a seat; returns how many. In a small cluster that is everybody. */
+static size_t watchers_of(const struct seat *seat, uint64_t out[WATCH_EDGE_MAX], size_t member_n)
+{
+	size_t wanted = member_n <= WATCH_EDGE_MAX ? RING_N : WATCH_K - RING_N;
+	size_t n = 0;
+
+	for (size_t i = 0; i < RING_N; i++)
+		n = add(out, n, seat->next[i]);
+	for (size_t i = 0; i < wanted; i++)
+		n = add(out, n, seat->previous[i]);
+	return n;
+}
+
 /*
  * Keep what is known about an edge's other end, or begin with a clean slate. A new member may learn of us a little later than we
- * of it: its silence counts from then. With an old one the ring has closed over somebody who died, and it may be dead as well:
- * it is given two heartbeats, and then verified.
+ * of it: its silence counts from then. With an old one the ring has closed over somebody who died, and it may be dead as well: it is
+ * verified at once, which costs one ping where it lives.
  */
 static struct watch_edge *carry_edge(struct watch *w, const struct watch_edge *former, size_t former_n,
 				     const struct watch_member *member, struct instant now)
 {
 	struct watch_edge *edge = &w->edges[w->edge_n++];
-	struct span until_silent =
-		span_us(member->fresh ? (WATCH_GRACE + 1) * w->timers.silent.us : 2 * w->timers.beat.us);
 
 	assert(w->edge_n <= WATCH_EDGE_MAX);
 	for (size_t i = 0; i < former_n; i++) {
@@ -264,7 +258,8 @@ static struct watch_edge *carry_edge(struct watch *w, const struct watch_edge *f
 	}
 	memset(edge, 0, sizeof(*edge));
 	edge->instance = member->instance;
-	edge->heard = instant_add(now, span_us(until_silent.us - w->timers.silent.us));
+	edge->heard = instant_add(now, member->fresh ? span_mul(w->timers.silent, WATCH_GRACE)
+						     : span_us(-w->timers.silent.us));
 	edge->echoed = edge->heard;
 	edge->told = instant_add(edge->heard, span_s(-3600));
 	edge->gap.turn_at = instant_add(now, span_s(GAP_HALF_S));
@@ -276,20 +271,32 @@ static struct watch_edge *carry_edge(struct watch *w, const struct watch_edge *f
 	return edge;
 }
 
-static void set_edge(struct watch *w, const struct stretch *s, size_t index, const struct watch_edge *former,
-		     size_t former_n, struct instant now)
-{
-	uint64_t ours[WATCH_K];
-	uint64_t its[WATCH_K];
-	bool watcher = listed(ours, watchers_of(s, s->self, ours), s->at[index].instance);
-	size_t its_n = watchers_of(s, index, its);
-	struct watch_edge *edge = carry_edge(w, former, former_n, &s->at[index], now);
+struct view {
+	const struct watch_member *members; /* borrowed */
+	size_t n;
+	size_t watcher_n; /* ours */
+	uint64_t watchers[WATCH_EDGE_MAX];
+	size_t former_n;
+	struct watch_edge former[WATCH_EDGE_MAX];
+};
 
-	edge->watcher = watcher;
-	edge->subject = listed(its, its_n, w->self);
-	edge->quorum = its_n / 2 + 1;
+static void set_edge(struct watch *w, const struct view *view, const struct watch_member *member, struct instant now)
+{
+	uint64_t its[WATCH_EDGE_MAX];
+	struct watch_edge *edge;
+	struct seat seat;
+	size_t n;
+
+	if (member == NULL || find_edge(w, member->instance) != NULL)
+		return;
+	seat_of(&seat, view->members, view->n, member);
+	n = watchers_of(&seat, its, view->n);
+	edge = carry_edge(w, view->former, view->former_n, member, now);
+	edge->watcher = listed(view->watchers, view->watcher_n, member->instance);
+	edge->subject = listed(its, n, w->self);
+	edge->quorum = n / 2 + 1;
 	edge->watcher_n = 0;
-	for (size_t i = 0; i < its_n && edge->subject; i++) {
+	for (size_t i = 0; i < n && edge->subject; i++) {
 		if (its[i] != w->self)
 			edge->watchers[edge->watcher_n++] = its[i];
 	}
@@ -297,22 +304,21 @@ static void set_edge(struct watch *w, const struct stretch *s, size_t index, con
 
 void watch_view(struct watch *w, const struct watch_member *members, size_t member_n, struct instant now)
 {
-	struct watch_edge former[WATCH_EDGE_MAX];
-	size_t former_n = w->edge_n;
-	struct stretch s;
+	const struct watch_member *self = NULL;
+	struct view view = { .members = members, .n = member_n, .former_n = w->edge_n };
+	struct seat seat;
 
-	memcpy(former, w->edges, sizeof(former));
+	memcpy(view.former, w->edges, sizeof(view.former));
 	w->edge_n = 0;
-	if (!stretch_of(&s, members, member_n, w->self))
+	for (size_t i = 0; i < member_n && self == NULL; i++)
+		self = members[i].instance == w->self ? &members[i] : NULL;
+	if (self == NULL)
 		return;
-	if (s.n <= WATCH_EDGE_MAX) {
-		for (size_t i = 1; i < s.n; i++)
-			set_edge(w, &s, i, former, former_n, now);
-		return;
-	}
-	for (int place = -WATCH_REACH; place <= WATCH_REACH; place++) {
-		if (place != 0)
-			set_edge(w, &s, (size_t)(at_place(&s, s.self, place) - s.at), former, former_n, now);
+	seat_of(&seat, members, member_n, self);
+	view.watcher_n = watchers_of(&seat, view.watchers, member_n);
+	for (size_t i = 0; i < RING_N; i++) {
+		set_edge(w, &view, seat.next[i], now);
+		set_edge(w, &view, seat.previous[i], now);
 	}
 }
 
@@ -375,14 +381,15 @@ void watch_drop(struct watch *w, uint64_t instance)
 
 /* --- messages ------------------------------------------------------------------------------------------------------- */
 
-static struct watch_message *say(struct watch_out *out, enum watch_message_kind kind, uint64_t to, uint64_t subject,
-				 struct span age)
+static void put(struct watch_out *out, const struct watch_message *message)
 {
-	static struct watch_message nowhere;
-	struct watch_message *message = out->message_n < WATCH_OUT_MAX ? &out->messages[out->message_n++] : &nowhere;
+	if (out->message_n < WATCH_OUT_MAX)
+		out->messages[out->message_n++] = *message;
+}
 
-	*message = (struct watch_message){ .kind = kind, .to = to, .subject = subject, .age = age };
-	return message;
+static void say(struct watch_out *out, enum watch_message_kind kind, uint64_t to, uint64_t subject, struct span age)
+{
+	put(out, &(const struct watch_message){ .kind = kind, .to = to, .subject = subject, .age = age });
 }
 
 /* A quorum that includes our own vote: we never spread a death that we do not see ourselves. */
@@ -532,14 +539,22 @@ void watch_witnessed(struct watch *w, struct instant now)
 	w->witness_at = now;
 }
 
-/* Do we hear fewer than half of our edges? Then the fault is more likely ours: accuse nobody. One edge says nothing. */
+/*
+ * Do we hear so few of our edges that the fault is more likely ours? Then accuse nobody. Fewer than half where everybody watches
+ * everybody; on the rings fewer than a third, for when many members die at once, one in ten of the others hears no more. Edges
+ * that are new say nothing yet, and neither does a single one.
+ */
 static bool isolated(const struct watch *w, struct instant now)
 {
 	size_t heard = 0;
+	size_t known = 0;
 
-	for (size_t i = 0; i < w->edge_n; i++)
-		heard += instant_since(now, w->edges[i].heard).us < watch_silence(w, &w->edges[i]).us;
-	return w->edge_n > 1 && heard * 2 < w->edge_n && w->edges[0].quorum > 1;
+	for (size_t i = 0; i < w->edge_n; i++) {
+		known += w->edges[i].known;
+		heard += w->edges[i].known &&
+			 instant_since(now, w->edges[i].heard).us < watch_silence(w, &w->edges[i]).us;
+	}
+	return known > 1 && w->edges[0].quorum > 1 && heard * (w->edge_n < WATCH_EDGE_MAX ? 2 : 3) < known;
 }
 
 static void probe(struct watch *w, struct watch_edge *edge, struct instant now, struct watch_out *out)
@@ -548,9 +563,9 @@ static void probe(struct watch *w, struct watch_edge *edge, struct instant now, 
 	bool heard_by_others = !edge->hinted && instant_since(now, edge->told).us < w->timers.silent.us;
 
 	edge->probe_at = instant_add(now, heard_by_others ? span_us(w->timers.silent.us / 2) : w->timers.probe);
-	(void)say(out, WATCH_PING, edge->instance, edge->instance, span_us(0));
+	say(out, WATCH_PING, edge->instance, edge->instance, span_us(0));
 	for (size_t i = 0; i < edge->watcher_n; i++)
-		(void)say(out, edge->voted ? WATCH_VOTE : WATCH_ASK, edge->watchers[i], edge->instance, span_us(0));
+		say(out, edge->voted ? WATCH_VOTE : WATCH_ASK, edge->watchers[i], edge->instance, span_us(0));
 }
 
 static struct instant last_sign(const struct watch *w, const struct watch_edge *edge)
@@ -609,17 +624,17 @@ static void tick_subject(struct watch *w, struct watch_edge *edge, struct instan
 	decide(w, edge, out);
 }
 
-static void beat(const struct watch *w, struct watch_edge *edge, struct instant now, struct watch_out *out)
+static void beat(struct watch_edge *edge, struct instant now, struct watch_out *out)
 {
-	struct watch_message *message;
+	struct watch_message message = { .kind = WATCH_BEAT, .to = edge->instance };
 
 	edge->seq += edge->seq == UINT32_MAX ? 2 : 1; /* 0 says: none */
 	edge->sent_at[edge->seq % WATCH_SENT_MAX] = now;
-	message = say(out, WATCH_BEAT, edge->instance, w->self, span_us(0));
-	message->beat = (struct watch_beat){ .seq = edge->seq,
-					     .echo = edge->heard_seq,
-					     .echo_age = instant_since(now, edge->heard_beat),
-					     .loss_ppm = edge->loss_in_ppm };
+	message.beat = (struct watch_beat){ .seq = edge->seq,
+					    .echo = edge->heard_seq,
+					    .echo_age = instant_since(now, edge->heard_beat),
+					    .loss_ppm = edge->loss_in_ppm };
+	put(out, &message);
 }
 
 void watch_tick(struct watch *w, struct instant now, struct watch_out *out)
@@ -630,7 +645,7 @@ void watch_tick(struct watch *w, struct instant now, struct watch_out *out)
 	drop_expired_votes(w, now);
 	for (size_t i = 0; i < w->edge_n; i++) {
 		if (due)
-			beat(w, &w->edges[i], now, out);
+			beat(&w->edges[i], now, out);
 		if (w->edges[i].subject)
 			tick_subject(w, &w->edges[i], now, out);
 	}

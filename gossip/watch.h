@@ -16,12 +16,9 @@
 /* Watchers of a node, where there are so many others. */
 #define WATCH_K 5
 
-/* The ring's neighbours on each side that share an edge with us: its size is the same for every member of a large cluster. */
+/* Edges of a member where there are so many others: successors and predecessors. */
 #define WATCH_REACH 3
 #define WATCH_EDGE_MAX (2 * WATCH_REACH)
-
-/* Neighbours on each side that we must know to compute the watchers of our subjects. */
-#define WATCH_SIDE (2 * WATCH_REACH)
 
 /* Votes that a node remembers about its subjects. */
 #define WATCH_VOTE_MAX 64
@@ -121,7 +118,7 @@ struct watch {
 	bool witness;  /* a sole watcher needs a witness for its vote */
 	struct instant witness_at;
 	struct instant beat_at;
-	struct instant looked_at; /* last watch_tick */
+	struct instant looked_at;     /* last watch_tick */
 	struct instant abstain_until; /* we were late ourselves: accuse nobody */
 	struct span lag;	      /* how late we have been lately: limits are wider by it */
 	uint64_t verification_n;      /* begun, ever */

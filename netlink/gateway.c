@@ -82,7 +82,7 @@ static void read_hops(int family, const struct nlattr *attr, struct route *route
 			read_attributes(family, at + sizeof(hop), hop.rtnh_len - sizeof(hop), route);
 			return;
 		}
-		step = MNL_ALIGN((size_t)hop.rtnh_len); /* RTNH_ALIGNTO is 4 too */
+		step = ((size_t)hop.rtnh_len + RTNH_ALIGNTO - 1) & ~(size_t)(RTNH_ALIGNTO - 1);
 		if (step > left)
 			return;
 		at += step;
@@ -119,7 +119,7 @@ static int on_route(const struct nlmsghdr *message, void *data)
 {
 	struct search *search = data;
 	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
-	const size_t header_len = MNL_ALIGN(sizeof(*header));
+	const size_t header_len = sizeof(*header); /* attributes follow at once: it is a multiple of 4 */
 	struct route route = { 0 };
 
 	if (message->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(message) < header_len)

@@ -14,7 +14,7 @@ START ?= 1
 # `make fuzz FUZZ_SECONDS=600`: seconds for each harness.
 FUZZ_SECONDS ?= 60
 
-our_c := $(core_src) $(shell_src) $(prog_src) $(unit_src) $(fuzz_src) $(sim_src) $(lab_src) tests/fuzz/replay.c
+our_c := $(core_src) $(shell_src) $(prog_src) $(unit_src) $(fuzz_src) $(sim_src) $(scale_src) $(lab_src) tests/fuzz/replay.c
 find_ours = find . \( -name build -o -name .git \) -prune -o -type f
 man_pages := $(wildcard man/*.[158])
 run_all := tests/run-all
@@ -29,13 +29,17 @@ help:
 # make check-unit, check-sim, check-lab, check-asan, check-tidy, ...: one of them
 # make demo              three nodes, an address, three failures, a timeline; about 40 s; needs root
 # make sim SEEDS=10000   more random runs of the simulator (START=N SECONDS_VIRTUAL=60)
+# make sim-large         large clusters and long times in virtual time; some hours
 # make lab ARGS='...'    the failover lab with arguments of your own
+# make lab-long          hogs for 10 min, a flood of 1,000,000 packets, pauses, two paths: the promises in full; 13 min
 # make footprint         memory and processor time of idle daemons over 60 s; needs root
+# make bench             mlbd beside serf: detection, false deaths, traffic, CPU, memory; 10 min; needs root (ARGS='...')
+# make bench-short       the same for half a minute: does the benchmark work?
 # make fuzz              libFuzzer on each decoder (FUZZ_SECONDS=60)
 # make install           mlbd, mlbctl, man pages, systemd unit (DESTDIR= PREFIX=/usr/local); make uninstall
 
 fast_steps := runner layers pure format docs man shell unit fuzz
-check_steps := $(fast_steps) install tidy compilers asan sim lab
+check_steps := $(fast_steps) install tidy compilers asan sim scale lab
 
 # One step of run-all: the target of that name, by a make of its own.
 make_steps = $(foreach step,$(1),'$(step)=$(again) check-$(step)')
@@ -78,7 +82,7 @@ check-compilers:
 	+@$(run_all) --label compilers \
 		'gcc=$(MAKE) MODE=release CC=gcc WERROR=-Werror everything' \
 		'clang=$(MAKE) MODE=release CC=clang WERROR=-Werror B=build/check-clang everything'
-everything: $(prog) $(unit) $(fuzz) $(lab) $(B)/tests/sim/sim
+everything: $(prog) $(unit) $(fuzz) $(lab) $(B)/tests/sim/sim $(B)/tests/scale/scale
 
 check-unit: $(unit)
 	@$(run_all) --label unit --jobs $(JOBS) $(foreach test,$(unit),'$(notdir $(test))=$(test)')
@@ -92,17 +96,32 @@ check-asan:
 check-asan-run: $(unit) $(fuzz)
 	@$(run_all) --label asan --jobs $(JOBS) $(foreach test,$(unit),'$(notdir $(test))=$(test)') $(call fuzz_steps,$(fuzz))
 
+check-scale: $(B)/tests/scale/scale
+	@$< list tests/scale/short.txt
+sim-large: $(B)/tests/scale/scale
+	$< list tests/scale/large.txt
 check-sim: $(B)/tests/sim/sim
 	@$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL)
 sim: $(B)/tests/sim/sim
 	$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL) --start $(START)
 
 check-lab: $(lab) $(prog)
-	@$(run_all) --label lab 'lab=B=$(B) tests/lab/run' 'errors=B=$(B) tests/lab/errors'
+	@$(run_all) --label lab 'lab=B=$(B) tests/lab/run' 'errors=B=$(B) tests/lab/errors' 'keys=B=$(B) tests/lab/keys' 'hogs=B=$(B) tests/lab/hogs' \
+		'flood=B=$(B) tests/lab/flood' 'pause=B=$(B) tests/lab/pause' 'paths=B=$(B) tests/lab/paths' \
+		'bench=B=$(B) tests/bench/gossip --short --systems mlbd-lan,mlbd-fast --json $(B)/bench/short.json'
 lab: $(lab) $(prog)
 	B=$(B) tests/lab/run $(ARGS)
 footprint: $(lab) $(prog)
 	B=$(B) tests/lab/footprint
+# The same steps for as long, and with as many packets, as the promises say.
+lab-long: $(lab) $(prog)
+	@STEP_SECONDS=1800 $(run_all) --label lab-long 'hogs=B=$(B) tests/lab/hogs --seconds 600' \
+		'flood=B=$(B) tests/lab/flood --packets 1000000' 'pause=B=$(B) tests/lab/pause --long' 'paths=B=$(B) tests/lab/paths'
+
+# serf is what mlbd is measured against. It is in Debian; nothing else needs it.
+bench bench-short: $(lab) $(prog) $(B)/tests/scale/scale
+	@tools/setup.sh bench
+	@B=$(B) tests/bench/gossip $(if $(filter bench-short,$@),--short) $(ARGS)
 
 demo: $(lab) $(prog)
 	@B=$(B) tools/demo.sh
@@ -140,5 +159,6 @@ uninstall:
 	-rmdir $(doc_dir)
 
 .PHONY: help check check-fast check-runner check-layers check-pure check-pure-objects check-format check-tidy check-docs check-man \
-	check-shell check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab footprint demo \
+	check-shell check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab lab-long footprint \
+	bench bench-short demo \
 	check-install fuzz fuzz-run install uninstall

@@ -2,10 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # Install the Debian packages that building and testing need, and only those that are missing. Quiet when there is nothing
 # to do. Called by make; safe to run by hand.
+#
+#   tools/setup.sh [bench]      with bench, also what mlbd is measured against, and nft for loss and counting
 set -eu
 
 packages='gcc make pkg-config clang libclang-rt-14-dev clang-format clang-tidy libsodium-dev libmnl-dev libcurl4-openssl-dev
 libcjson-dev libuv1-dev libyaml-dev libmicrohttpd-dev check uthash-dev mandoc shellcheck iproute2 procps'
+case ${1:-} in
+'') ;;
+bench) packages="$packages serf nftables" ;;
+*)
+	echo 'usage: tools/setup.sh [bench]' >&2
+	exit 2
+	;;
+esac
 
 # shellcheck disable=SC2086
 installed=$(dpkg-query -W -f '${Package}=${db:Status-Status}\n' $packages 2>/dev/null | sed -n 's/=installed$//p' | tr '\n' ' ')

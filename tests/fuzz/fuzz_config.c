@@ -21,7 +21,12 @@ static void check_config(const struct config *config)
 	check(config->node.name[0] != '\0' && config->control.socket != NULL);
 	check(config->gossip.insecure != (config->gossip.key_file != NULL));
 	check(config->gossip.timers.probe_timeout.us < config->gossip.timers.probe_interval.us);
-	check(config->gossip.port != 0 && config->gossip.seed_n <= SEED_MAX);
+	check(config->gossip.timers.beat_interval.us * 3 <= config->gossip.timers.silence.us);
+	check(config->gossip.port != 0 && config->gossip.seed_n <= SEED_MAX && config->gossip.bind_n <= PATH_MAX_N);
+	for (size_t i = 0; i < config->gossip.bind_n; i++)
+		check(config->gossip.binds[i] != NULL);
+	check((config->gossip.witness == CONFIG_WITNESS_ADDRESS) == (config->gossip.witness_ip.family != IP_NONE));
+	check(config->process.realtime_priority >= 0 && config->process.realtime_priority <= 99);
 	for (size_t i = 0; i < config->service_n; i++) {
 		check(services[i].name != NULL && services[i].address_n > 0);
 		check(services[i].interface_n <= SERVICE_INTERFACE_MAX && services[i].selector_n <= SELECTOR_MAX);

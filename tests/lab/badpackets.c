@@ -473,7 +473,7 @@ static const struct kind *parse(int argc, char **argv, struct sender *s)
 	usage();
 }
 
-static void take_answer(void *arg, struct endpoint from, const uint8_t *data, size_t len)
+static void take_answer(void *arg, const struct udp_datagram *datagram)
 {
 	struct sender *s = ((void **)arg)[0];
 	bool *answered = ((void **)arg)[1];
@@ -481,21 +481,23 @@ static void take_answer(void *arg, struct endpoint from, const uint8_t *data, si
 	uint8_t body[PACKET_LEN_MAX];
 	size_t body_len;
 
-	if (endpoint_compare(from, s->target) == 0 &&
-	    seal_open(&s->ring, s->myself, data, len, &header, body, sizeof(body), &body_len) == GOSSIP_DROP_NONE &&
+	if (endpoint_compare(datagram->from, s->target) == 0 &&
+	    seal_open(&s->ring, s->myself, datagram->data, datagram->len, &header, body, sizeof(body), &body_len) ==
+		    GOSSIP_DROP_NONE &&
 	    header.sender == s->instance)
 		*answered = true;
 }
 
 /* Does the receiver answer with a packet for us? */
-static bool wait_for_answer(struct sender *s, int fd)
+static bool wait_for_answer(struct sender *s, struct udp *udp)
 {
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	struct pollfd poll_fd = { .fd = udp->fd, .events = POLLIN };
 	bool answered = false;
 	void *arg[2] = { s, &answered };
+	const struct udp_handler handler = { take_answer, NULL, arg };
 
 	while (!answered && poll(&poll_fd, 1, WAIT_MS) == 1)
-		(void)udp_read(fd, take_answer, arg);
+		(void)udp_read(udp, &handler);
 	return answered;
 }
 
@@ -506,7 +508,8 @@ int main(int argc, char **argv)
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	const struct kind *kind = parse(argc, argv, &s);
 	struct endpoint mine = { 0 };
-	int fd, error;
+	struct udp udp = { .fd = -1 };
+	int error;
 
 	if (sodium_init() < 0)
 		errx(1, "libsodium does not start");
@@ -515,18 +518,19 @@ int main(int argc, char **argv)
 	/* Random, whatever the seed: nonces must not repeat under the key of the cluster. */
 	s.myself = clock_random_u64() >> 33;
 	error = udp_source_for(s.target, &mine.ip);
-	fd = error == 0 ? udp_open(mine) : error;
-	if (fd < 0)
-		errx(1, "%s", strerror(-fd));
+	if (error == 0)
+		error = udp_open(&udp, mine);
+	if (error != 0)
+		errx(1, "%s", strerror(-error));
 	for (unsigned int i = 0; i < s.count; i++) {
-		error = udp_send(fd, s.target, datagram, kind->make(&s, datagram));
+		error = udp_send(udp.fd, s.target, datagram, kind->make(&s, datagram));
 		if (error != 0)
 			errx(1, "%s: %s", kind->name, strerror(-error));
 		if (i % 20 == 19)
 			(void)nanosleep(&pause, NULL); /* a burst would be lost in the queues on the way */
 	}
-	if (kind->make == make_hello && !wait_for_answer(&s, fd))
+	if (kind->make == make_hello && !wait_for_answer(&s, &udp))
 		errx(1, "no answer to a good packet");
-	close(fd);
+	udp_close(&udp);
 	return 0;
 }

@@ -179,7 +179,7 @@ bridge_lateness_judge() {
 	local bound=$1 node p99 max bad=0
 	shift
 	for node in "$@"; do
-		p99=$(bridge_status "$node" loopLatenessP99Us) max=$(bridge_status "$node" loopLatenessMaxUs)
+		p99=$(bridge_status "$node" latenessP99Us) max=$(bridge_status "$node" latenessMaxUs)
 		echo "     $node: loop lateness p99 ${p99:-n/a} us, worst ${max:-n/a} us"
 		[ "$bound" -eq 0 ] || [ -z "$p99" ] || [ "$p99" -lt "$bound" ] || bad=1
 	done

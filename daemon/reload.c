@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration read again, and held against the host that it is for. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/app.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+
+void app_log_errors(const struct config_errors *errors)
+{
+	for (size_t i = 0; i < errors->error_n && i < CONFIG_ERROR_MAX; i++)
+		log_error("%s", errors->texts[i]);
+	if (errors->error_n > CONFIG_ERROR_MAX)
+		log_error("%zu more errors", errors->error_n - CONFIG_ERROR_MAX);
+}
+
+/* What only the running host can tell: an address that no interface of a node that should serve it can carry. */
+void app_check_host(const struct app *app, const struct config *config, struct config_errors *errors)
+{
+	for (size_t i = 0; i < config->service_n; i++) {
+		const struct config_service *service = &config->services[i];
+		char key[SERVICE_NAME_MAX + 32];
+		char ip[IP_TEXT_MAX];
+
+		if (!label_selectors_match(service->selectors, service->selector_n, &config->node.labels))
+			continue; /* not for this node */
+		for (size_t j = 0; j < service->address_n && service->interface_n == 0; j++) {
+			if (host_has_subnet_of(app->host, service->addresses[j]))
+				continue;
+			snprintf(key, sizeof(key), "services[%zu].addresses[%zu]", i, j);
+			config_errors_add(errors, config->path, service->line, key,
+					  "%s is in no subnet of this host: add one, or name `interfaces:`",
+					  ip_format(service->addresses[j], ip));
+		}
+		for (size_t j = 0; j < service->interface_n; j++) {
+			if (host_has_iface(app->host, service->interfaces[j]))
+				continue;
+			snprintf(key, sizeof(key), "services[%zu].interfaces[%zu]", i, j);
+			config_errors_add(errors, config->path, service->line, key, "this host has no interface %s",
+					  service->interfaces[j]);
+		}
+	}
+}
+
+static bool binds_differ(const struct config *now, const struct config *next)
+{
+	bool differ = now->gossip.bind_n != next->gossip.bind_n || now->gossip.port != next->gossip.port;
+
+	for (size_t i = 0; i < now->gossip.bind_n && !differ; i++)
+		differ = strcmp(now->gossip.binds[i], next->gossip.binds[i]) != 0;
+	return differ;
+}
+
+/* Keys that a running daemon cannot change. */
+static void warn_restart_keys(const struct config *now, const struct config *next)
+{
+	bool seeds_differ = now->gossip.seed_n != next->gossip.seed_n;
+
+	if (strcmp(now->node.name, next->node.name) != 0)
+		log_warning("reload key=node.name action=\"needs a restart; the old one stays\"");
+	if (binds_differ(now, next))
+		log_warning("reload key=gossip.bind action=\"needs a restart; the old one stays\"");
+	if (now->gossip.packet_len_max != next->gossip.packet_len_max)
+		log_warning("reload key=gossip.packetSize action=\"needs a restart; the old one stays\"");
+	if (now->gossip.witness != next->gossip.witness || !ip_equal(now->gossip.witness_ip, next->gossip.witness_ip))
+		log_warning("reload key=gossip.witness action=\"needs a restart; the old one stays\"");
+	for (size_t i = 0; i < SEED_MAX && !seeds_differ; i++)
+		seeds_differ = endpoint_compare(now->gossip.seeds[i], next->gossip.seeds[i]) != 0;
+	if (seeds_differ)
+		log_warning("reload key=gossip.join action=\"needs a restart; the old one stays\"");
+	if (!gossip_timers_equal(&now->gossip.timers, &next->gossip.timers))
+		log_warning("reload key=gossip.timers action=\"needs a restart; the old ones stay\"");
+	if (now->process.realtime_priority != next->process.realtime_priority ||
+	    now->process.lock_memory != next->process.lock_memory)
+		log_warning("reload key=process action=\"needs a restart; the old one stays\"");
+	if (strcmp(now->control.socket, next->control.socket) != 0)
+		log_warning("reload key=control.socket action=\"needs a restart; the old one stays\"");
+}
+
+int app_reload(struct app *app, char *error, size_t error_cap)
+{
+	struct config_errors errors = { 0 };
+	struct config *next = NULL;
+	struct config *former = app->config;
+
+	notify_reloading();
+	if (config_load(former->path, &next, &errors) == 0)
+		app_check_host(app, next, &errors);
+	if (errors.error_n > 0) {
+		app_log_errors(&errors);
+		log_error("reload-refused errors=%zu action=\"the running configuration stays\"", errors.error_n);
+		snprintf(error, error_cap, "%s", errors.texts[0]);
+		(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG,
+				      "reload refused: the running configuration stays");
+		config_errors_free(&errors);
+		config_free(next);
+		notify_ready();
+		return -EINVAL;
+	}
+	warn_restart_keys(former, next);
+	memcpy(next->node.name, former->node.name, sizeof(next->node.name));
+	app->config = next;
+	keyring_reload(app->keyring, next);
+	if (app_apply_services(app) != 0) {
+		app->config = former; /* the election still borrows its services */
+		config_free(next);
+		snprintf(error, error_cap, "out of memory");
+		log_error("reload-refused error=\"out of memory\" action=\"the running configuration stays\"");
+		notify_ready();
+		return -ENOMEM;
+	}
+	app_refresh_meta(app);
+	config_free(former);
+	log_info("reloaded file=%s services=%zu", next->path, next->service_n);
+	(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG, "configuration reloaded");
+	notify_ready();
+	return 0;
+}

@@ -1,0 +1,1 @@
+scale_src += $(wildcard tests/scale/*.c)
