@@ -35,6 +35,9 @@
 /* A stop that has not finished after this ends anyway: the service manager would kill us, with the addresses still up. */
 #define STOP_TIMEOUT_MS 4000
 
+/* A tick that is later than this looks into the sockets first. */
+#define TICK_LATE_US 2000
+
 static void arm_tick(struct app *app);
 
 /*
@@ -192,14 +195,17 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct app *app = timer->data;
 	struct node_event event = { .kind = NODE_EVENT_TICK, .now = clock_now() };
+	struct span late = instant_since(event.now, app->tick_due);
 
 	if (instant_reached(app->check_at, event.now)) {
 		app->check_at = instant_add(event.now, span_s(1));
 		process_check(event.now);
 	}
-	histogram_add(&app->lateness, instant_since(event.now, app->tick_due), event.now);
-	transport_drain(app->transport); /* packets that wait in the socket are no silence */
-	event.now = clock_now();
+	histogram_add(&app->lateness, late, event.now);
+	if (late.us > TICK_LATE_US) {
+		transport_drain(app->transport); /* packets that wait in the socket are no silence */
+		event.now = clock_now();
+	}
 	app_node_event(app, &event);
 }
 

@@ -27,6 +27,7 @@ struct path {
 
 struct transport {
 	struct transport_handler handler;
+	struct udp_handler udp_handler;
 	size_t path_n;
 	struct path paths[PATH_MAX_N];
 	uint8_t reading;       /* the path whose datagrams are being handed over */
@@ -166,12 +167,11 @@ static void take_refused(void *arg, struct endpoint peer)
 
 static void drain_path(struct transport *t, struct path *path)
 {
-	const struct udp_handler handler = { take_datagram, take_refused, t };
 	int n = UDP_BATCH_MAX;
 
 	for (int i = 0; i < DRAIN_BATCHES && n == UDP_BATCH_MAX; i++) {
 		t->reading = (uint8_t)(path - t->paths);
-		n = udp_read(&path->udp, &handler);
+		n = udp_read(&path->udp, &t->udp_handler);
 	}
 	if (n < 0)
 		log_debug("gossip-receive error=\"%s\"", strerror(-n));
@@ -201,7 +201,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 	if (status < 0)
 		uv_poll_start(poll, UV_READABLE | UV_PRIORITIZED, on_readable); /* libuv stops it on an error */
-	(void)events;
+	if (status < 0 || (events & UV_PRIORITIZED) != 0)
+		udp_read_refusals(&path->udp, &path->transport->udp_handler);
 	drain_path(path->transport, path);
 }
 
@@ -226,6 +227,7 @@ int transport_open(uv_loop_t *loop, const struct endpoint *endpoints, size_t end
 	if (t == NULL)
 		return -ENOMEM;
 	t->handler = *handler;
+	t->udp_handler = (struct udp_handler){ take_datagram, take_refused, t };
 	t->known_stale = true;
 	t->source = make_source();
 	if (t->source == NULL)

@@ -268,7 +268,7 @@ static struct instant both_clocks(struct timespec *ret_wall)
 	return now;
 }
 
-static int read_datagrams(struct udp *udp, const struct udp_handler *handler)
+int udp_read(struct udp *udp, const struct udp_handler *handler)
 {
 	static struct batch batch;
 	struct instant before = clock_now();
@@ -317,7 +317,7 @@ static bool is_refusal(struct msghdr *header, struct ip destination)
 }
 
 /* Each entry must be taken off, or poll reports the socket for ever. */
-static void read_errors(int fd, const struct udp_handler *handler)
+void udp_read_refusals(struct udp *udp, const struct udp_handler *handler)
 {
 	for (int i = 0; i < UDP_BATCH_MAX; i++) {
 		_Alignas(struct cmsghdr) uint8_t control[512];
@@ -332,20 +332,12 @@ static void read_errors(int fd, const struct udp_handler *handler)
 					 .msg_controllen = sizeof(control) };
 		struct endpoint peer;
 
-		if (recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		if (recvmsg(udp->fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 			return;
 		peer = from_sockaddr(&to);
 		if (handler->refused != NULL && is_refusal(&header, peer.ip))
 			handler->refused(handler->arg, peer);
 	}
-}
-
-int udp_read(struct udp *udp, const struct udp_handler *handler)
-{
-	int n = read_datagrams(udp, handler);
-
-	read_errors(udp->fd, handler);
-	return n;
 }
 
 /* ---- the routing table ---- */

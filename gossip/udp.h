@@ -39,10 +39,12 @@ int udp_open(struct udp *udp, struct endpoint bind_to);
 /* Close, if it is open. */
 void udp_close(struct udp *udp);
 /*
- * Read up to UDP_BATCH_MAX datagrams, then up to as many refusals, and call the handler for each. Returns how many
- * datagrams, or a negative errno. Poll for reading and for priority data: waiting refusals are POLLERR | POLLPRI.
+ * Read up to UDP_BATCH_MAX datagrams and call the handler for each. Returns how many, or a negative errno. Poll for reading and for
+ * priority data: waiting refusals are POLLERR | POLLPRI.
  */
 int udp_read(struct udp *udp, const struct udp_handler *handler);
+/* Read up to as many refusals, when poll says that there are any. */
+void udp_read_refusals(struct udp *udp, const struct udp_handler *handler);
 /* Send one datagram. 0 or a negative errno; a full buffer or an unreachable peer is no reason to stop. */
 int udp_send(int fd, struct endpoint to, const uint8_t *data, size_t len);
 

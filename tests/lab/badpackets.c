@@ -278,6 +278,7 @@ static size_t make_wrong_cookie(struct sender *s, uint8_t *out)
 	wire_write_text(&w, "intruder");
 	wire_write_u64(&w, s->myself);
 	(void)ip_parse("10.77.0.199", &ip);
+	wire_write_u8(&w, 1); /* endpoint */
 	wire_write_ip(&w, ip);
 	wire_write_u16(&w, 7946);
 	wire_write_u32(&w, 1);
