@@ -164,8 +164,8 @@ static void keep_nearest(const struct watch_member *list[RING_N], uint64_t dista
 static void seat_on_one(struct seat *seat, const struct watch_member *members, size_t n,
 			const struct watch_member *subject)
 {
-	uint64_t next[RING_N];
-	uint64_t previous[RING_N];
+	uint64_t next[RING_N] = { 0 };
+	uint64_t previous[RING_N] = { 0 };
 
 	memset(seat, 0, sizeof(*seat));
 	for (size_t i = 0; i < n; i++) {

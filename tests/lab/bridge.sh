@@ -10,6 +10,7 @@
 #
 # Bridge P of path P and its ports (HOST-P) are in the namespace `sw`; nothing appears outside our namespaces.
 
+# shellcheck disable=SC2034 # LAB_WHY is read by those who source this
 BRIDGE_PATHS=1
 BRIDGE_EXTRA=() # namespaces that lab_net_close does not know
 
@@ -68,8 +69,11 @@ bridge_net_open() {
 	ip netns add "${LAB_PREFIX}sw" || { LAB_WHY="cannot create namespace ${LAB_PREFIX}sw"; return 1; }
 	BRIDGE_EXTRA+=(sw)
 	for ((path = 0; path < BRIDGE_PATHS; path++)); do
-		ip -n "${LAB_PREFIX}sw" link add "br$path" type bridge forward_delay 0 mcast_snooping 0 &&
-			ip -n "${LAB_PREFIX}sw" link set "br$path" up || { LAB_WHY='cannot make a bridge'; return 1; }
+		if ! ip -n "${LAB_PREFIX}sw" link add "br$path" type bridge forward_delay 0 mcast_snooping 0 ||
+			! ip -n "${LAB_PREFIX}sw" link set "br$path" up; then
+			LAB_WHY='cannot make a bridge'
+			return 1
+		fi
 	done
 	for ((i = 1; i <= $1; i++)); do
 		bridge_host_add "n$i" "$i" || return 1

@@ -134,7 +134,7 @@ static bool set(struct options *o, char *word)
 	for (size_t i = 0; strcmp(word, "profile") == 0 && i < 4; i++) {
 		if (strcmp(value, profiles[i]) != 0)
 			continue;
-		o->swarm.profile = i;
+		o->swarm.profile = (enum profile)i;
 		return true;
 	}
 	number = strtod(value, &end);

@@ -261,7 +261,7 @@ int experiment_partition(const struct options *options)
 	memset(s->side, 0, options->swarm.n * sizeof(*s->side));
 	healed_us = until_one_view(s, 60 * SECOND);
 	snprintf(text, sizeof(text), "%zu | %zu nodes apart for %lld s: one view %.2f s after the heal",
-		 options->troubled, options->swarm.n - options->troubled, (long long)options->blocked_ms / 1000,
+		 options->troubled, options->swarm.n - options->troubled, (long long)(options->blocked_ms / 1000),
 		 (double)healed_us / 1e6);
 	snprintf(fields, sizeof(fields), "\"apartMs\":%lld,\"healedUs\":%lld", (long long)options->blocked_ms,
 		 (long long)healed_us);

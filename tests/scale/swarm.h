@@ -79,10 +79,12 @@ struct cut {
 
 #define CUT_MAX 64
 
+enum profile { PROFILE_LAN, PROFILE_FAST, PROFILE_QUIET, PROFILE_WAN };
+
 struct swarm_config {
 	size_t n;
 	uint64_t seed;
-	enum { PROFILE_LAN, PROFILE_FAST, PROFILE_QUIET, PROFILE_WAN } profile;
+	enum profile profile;
 	uint32_t loss_ppm;
 	uint32_t burst_ppm; /* average loss by bursts of 40 ms at 95 % */
 	int64_t drift_ppm;  /* clocks differ by up to this, both ways */
@@ -118,11 +120,11 @@ struct swarm {
 struct swarm *swarm_new(const struct swarm_config *config);
 void swarm_free(struct swarm *s);
 void swarm_run_until(struct swarm *s, int64_t at_us);
-void swarm_crash(struct swarm *s, size_t node);
+void swarm_crash(struct swarm *s, size_t index);
 /* Start a node that is not running, as a later instance, by a real join. */
-void swarm_start(struct swarm *s, size_t node);
-void swarm_leave(struct swarm *s, size_t node);
-void swarm_pace(struct swarm *s, size_t node, enum pace pace);
+void swarm_start(struct swarm *s, size_t index);
+void swarm_leave(struct swarm *s, size_t index);
+void swarm_pace(struct swarm *s, size_t index, enum pace pace);
 /* All packets of this direction (-1: any) are lost with this chance from now on; 0 mends it. */
 void swarm_cut(struct swarm *s, int from, int to, uint32_t loss_ppm);
 /* How many running nodes do not see exactly the running nodes alive, each with its latest instance and one incarnation? */

@@ -22,8 +22,7 @@ struct bounds bounds_of(const struct gossip_timers *timers, const struct electio
 	bounds.fast_us = timers->silence.us + timers->verify.us + 2 * timers->beat_interval.us + FAST_SLACK_US;
 	bounds.calm_us = CALM_US;
 	/* SWIM 4.3: a member is probed by each other at least once in 2(n-1)-1 intervals; then its suspicion runs out. */
-	bounds.detect_us = 2 * others * timers->probe_interval.us + SUSPICION_SPREAD * timers->suspicion.us +
-			   SLACK_US;
+	bounds.detect_us = 2 * others * timers->probe_interval.us + SUSPICION_SPREAD * timers->suspicion.us + SLACK_US;
 	/* One absent peer is tried per interval, in turn; then the claims meet. */
 	bounds.merge_us = others * timers->redial_interval.us + 4 * timers->gossip_interval.us + SLACK_US;
 	bounds.settle_us = bounds.detect_us > bounds.merge_us ? bounds.detect_us : bounds.merge_us;

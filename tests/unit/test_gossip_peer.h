@@ -31,6 +31,7 @@ struct peer {
 	struct endpoint endpoint;
 	uint64_t counter;
 	uint32_t incarnation;
+	struct endpoint second; /* of its other path; family 0: none */
 };
 
 /* An action and when it came; bodies of packets are copied. */
@@ -47,6 +48,7 @@ static struct seen seen[SEEN_MAX];
 static size_t seen_n;
 static uint8_t pool[POOL_LEN];
 static size_t pool_len;
+static uint8_t receive_path; /* on which packets come in */
 
 static inline struct endpoint endpoint_of(uint8_t last)
 {
@@ -55,7 +57,11 @@ static inline struct endpoint endpoint_of(uint8_t last)
 
 static inline struct peer peer_of(const char *name, uint8_t last)
 {
-	return (struct peer){ name, UINT64_C(0x2000) + last, endpoint_of(last), 1000, 1 };
+	return (struct peer){ .name = name,
+			      .instance = UINT64_C(0x2000) + last,
+			      .endpoint = endpoint_of(last),
+			      .counter = 1000,
+			      .incarnation = 1 };
 }
 
 /* --- driving the core ------------------------------------------------------------------------------------------------- */
@@ -117,6 +123,7 @@ static inline void receive_as(struct peer *peer, struct endpoint from, bool to_a
 	ck_assert(!w->failed && exact != NULL);
 	memcpy(exact, w->data, w->len);
 	event.packet.from = from;
+	event.packet.path = receive_path;
 	event.packet.sender = peer->instance;
 	event.packet.counter = ++peer->counter;
 	event.packet.to_anyone = to_anyone;
@@ -195,9 +202,13 @@ static inline void put_record(struct wire_writer *w, const struct peer *peer, en
 
 	wire_write_text(w, peer->name);
 	wire_write_u64(w, peer->instance);
-	wire_write_u8(w, 1);
+	wire_write_u8(w, peer->second.ip.family == IP_NONE ? 1 : 2);
 	wire_write_ip(w, peer->endpoint.ip);
 	wire_write_u16(w, peer->endpoint.port);
+	if (peer->second.ip.family != IP_NONE) {
+		wire_write_ip(w, peer->second.ip);
+		wire_write_u16(w, peer->second.port);
+	}
 	wire_write_u32(w, peer->incarnation);
 	wire_write_u8(w, (uint8_t)state);
 	wire_write_u32(w, 0);
