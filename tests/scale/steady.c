@@ -297,7 +297,7 @@ int experiment_flap(const struct options *options)
 	snprintf(text, sizeof(text),
 		 "%zu nodes, one off for %lld of every %lld ms: declared dead %.2f times a cycle, others by the rest "
 		 "%zu",
-		 n, (long long)options->blocked_ms, (long long)(options->blocked_ms + options->normal_ms),
+		 n, (long long)options->blocked_ms, (long long)options->blocked_ms + options->normal_ms,
 		 (double)counts.about_troubled / (double)cycles / (double)(n - 1), counts.dead_healthy);
 	snprintf(fields, sizeof(fields), "\"declared\":%zu,\"cycles\":%zu,\"healthyDead\":%zu", counts.about_troubled,
 		 cycles, counts.dead_healthy);

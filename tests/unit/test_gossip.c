@@ -265,7 +265,7 @@ START_TEST(restart_replaces)
 		n++;
 	}
 	ck_assert_uint_eq(n, 2);
-	introduce(&second, &(struct peer){ "q", 9, endpoint_of(9), 0, 1 });
+	introduce(&second, &(struct peer){ .name = "q", .instance = 9, .endpoint = endpoint_of(9), .incarnation = 1 });
 	/* an old record does not bring the old one back */
 	{
 		struct wire_writer w = empty();
@@ -552,7 +552,10 @@ START_TEST(order_by_name)
 
 	join(&first);
 	for (uint8_t i = 1; i < 5; i++)
-		introduce(&first, &(struct peer){ given[i], 50 + i, endpoint_of(50), 0, 1 });
+		introduce(&first, &(struct peer){ .name = given[i],
+						  .instance = 50 + i,
+						  .endpoint = endpoint_of(50),
+						  .incarnation = 1 });
 	ck_assert_uint_eq(gossip_member_n(g), 6);
 	for (size_t i = 0; i < 6; i++) {
 		gossip_member_at(g, i, &member);

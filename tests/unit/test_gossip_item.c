@@ -474,7 +474,10 @@ START_TEST(packet_length)
 	memset(meta, 'm', META_LEN_MAX);
 	name[NODE_NAME_MAX] = meta[META_LEN_MAX] = '\0';
 	for (uint8_t i = 0; i < 28; i++) {
-		struct peer far = { name, UINT64_C(0x9000) + i, endpoint_of((uint8_t)(100 + i)), 0, 1 };
+		struct peer far = { .name = name,
+				    .instance = UINT64_C(0x9000) + i,
+				    .endpoint = endpoint_of((uint8_t)(100 + i)),
+				    .incarnation = 1 };
 		struct wire_writer w = empty();
 
 		name[0] = (char)('a' + i % 26);
