@@ -500,8 +500,8 @@ void watch_take(struct watch *w, uint64_t from, const struct watch_message *mess
 	case WATCH_TELL:
 		if (message->age.us >= 0 && instant_before(edge->told, at))
 			edge->told = at;
-		/* heard by another after we last did, within T_s: only our path to it is cut */
-		if (edge->voted && message->age.us < watch_silence(w, edge).us)
+		/* heard by another while we already verified: only our path to it is cut */
+		if (edge->voted && instant_before(edge->silent_at, at))
 			clear(edge);
 		break;
 	case WATCH_VOTE:

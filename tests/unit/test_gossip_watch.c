@@ -281,6 +281,34 @@ START_TEST(quorum)
 }
 END_TEST
 
+/*
+ * Its host refuses packets, and the watchers learn that one after another: dead T_v after the last of a quorum, though the others
+ * say that they heard it a moment ago.
+ */
+START_TEST(hints)
+{
+	size_t n = sizes[_i];
+	int64_t crash_us;
+
+	setup(n);
+	run(2000 * MS);
+	silent[1] = true;
+	crash_us = now_us;
+	for (size_t i = 0; i < n; i++) {
+		if (i != 1)
+			watch_hint(&watches[i], members[1].instance, now());
+		run(MS);
+	}
+	run(400 * MS);
+	ck_assert_uint_gt(deaths(), 0);
+	for (size_t i = 0; i < n; i++) {
+		if (dead_us[i][1] != 0)
+			ck_assert_int_le(dead_us[i][1] - crash_us,
+					 timers.verify.us * (n == 2 ? 3 : 2) / 2 + (int64_t)(2 * n + 4) * MS);
+	}
+}
+END_TEST
+
 /* A watcher that stood still forgives, and accuses nobody for silence + verify after that. */
 START_TEST(amnesty)
 {
@@ -311,6 +339,7 @@ int main(void)
 	tcase_add_loop_test(tcase, rings, 0, sizeof(sizes) / sizeof(sizes[0]));
 	tcase_add_loop_test(tcase, quiet, 0, sizeof(sizes) / sizeof(sizes[0]));
 	tcase_add_loop_test(tcase, crash, 0, sizeof(sizes) / sizeof(sizes[0]));
+	tcase_add_loop_test(tcase, hints, 0, 7);
 	tcase_add_loop_test(tcase, one_link, 0, 2);
 	tcase_add_test(tcase, minority);
 	tcase_add_test(tcase, deaf);
