@@ -39,7 +39,7 @@ help:
 # make install           mlbd, mlbctl, man pages, systemd unit (DESTDIR= PREFIX=/usr/local); make uninstall
 
 fast_steps := runner layers pure format docs man shell unit fuzz
-check_steps := $(fast_steps) install tidy compilers asan sim scale lab
+check_steps := $(fast_steps) install tidy compilers asan sim scale model lab
 
 # One step of run-all: the target of that name, by a make of its own.
 make_steps = $(foreach step,$(1),'$(step)=$(again) check-$(step)')
@@ -110,6 +110,9 @@ check-sim: $(B)/tests/sim/sim
 	@$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL)
 sim: $(B)/tests/sim/sim
 	$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL) --start $(START)
+
+check-model:
+	@tests/model/run
 
 check-lab: $(lab) $(prog)
 	@$(run_all) --label lab 'lab=B=$(B) tests/lab/run' 'errors=B=$(B) tests/lab/errors' 'keys=B=$(B) tests/lab/keys' 'hogs=B=$(B) tests/lab/hogs' \

@@ -7,7 +7,7 @@
 set -eu
 
 packages='gcc make pkg-config clang libclang-rt-14-dev clang-format clang-tidy libsodium-dev libmnl-dev libcurl4-openssl-dev
-libcjson-dev libuv1-dev libyaml-dev libmicrohttpd-dev check uthash-dev mandoc shellcheck iproute2 procps'
+libcjson-dev libuv1-dev libyaml-dev libmicrohttpd-dev check uthash-dev mandoc shellcheck iproute2 procps spin'
 case ${1:-} in
 '') ;;
 bench) packages="$packages serf nftables" ;;

@@ -6,7 +6,6 @@
  *   safety    Let at most Q - 1 watchers be on the other side of a partition, or have been there within a vote's life, and let one
  *             watcher on the side of S have a link to it. Then the running instance of S is never declared dead: not by loss, cut
  *             links, watchers that were paused, or votes and verdicts about an earlier instance, however late these arrive.
- *             (K = 4, Q = 3: the two of a 2|3 split never declare one of the three.)
  *   progress  (LIVE) When S has crashed for good, each watcher that stays up comes to know it, though K - Q others crash as well.
  *
  * Abstraction
@@ -21,7 +20,8 @@
  *   - S may crash at any moment, and restart once, as a new instance. Whoever has a path to it meets it at any later time.
  *
  * Not modelled: SWIM's suspicion, which is slower and needs no quorum; refutation; hints; other subjects and what their deaths do to
- * the watcher set (views.pml, ring.pml); the time that anything takes, and so also how long a vote must be kept (lease.pml).
+ * the watcher set; the time that anything takes, and so also how long a vote must be kept. Exhaustive for K = 3 (and 2); for K = 4 there
+ * are too many states for a check.
  *
  * Mutants, each of which must be caught: QUORUM_LESS, VOTE_BY_NAME, VERDICT_BY_NAME, NO_VERIFICATION, ONLY_OWN_EDGE (a watcher does
  * not ask the others), NO_AMNESTY (one that was paused trusts its timers); against progress: NO_REPEAT (verdicts are not passed on),
@@ -200,7 +200,7 @@ active proctype world()
 	:: d_step { cuts_left > 0 -> unlinked = BIT(0); cuts_left-- }
 	:: d_step { away | unlinked -> away = 0; unlinked = 0 }
 	:: d_step { crashes_left > 0 -> running = running & ~BIT(crashes_left); crashes_left-- }
-	:: d_step { !up && !away && !unlinked && MET(0) && MET(1) && MET(2) && MET(3) -> over = true; break }
+	:: atomic { !up && !away && !unlinked && MET(0) && MET(1) && MET(2) && MET(3) -> over = true }; break
 	od
 }
 
