@@ -101,9 +101,7 @@ check-scale: $(B)/tests/scale/scale
 sim-large: $(B)/tests/scale/scale
 	$< list tests/scale/large.txt
 check-swarm: $(B)/tests/swarm/swarm
-	@$< --suite short
-	@tests/swarm/same
-	@tests/swarm/mutants
+	@$(run_all) --label swarm 'trials=$< --suite short' same=tests/swarm/same mutants=tests/swarm/mutants
 swarm-large: $(B)/tests/swarm/swarm
 	$< --suite large
 check-sim: $(B)/tests/sim/sim
