@@ -59,7 +59,6 @@ prog_src :=     # one program per file (its main)
 unit_src :=     # tests/unit: one libcheck program per file
 fuzz_src :=     # tests/fuzz: one harness per file
 sim_src :=      # tests/sim
-swarm_src :=    # tests/swarm
 scale_src :=    # tests/scale
 lab_src :=      # tests/lab: C programs, one per file
 include $(sort $(wildcard */module.mk tests/*/module.mk))
@@ -101,10 +100,7 @@ $(B)/tests/sim/sim: $(sim_src:%.c=$(B)/%.o) $(B)/libcore.a
 $(B)/tests/scale/scale: $(scale_src:%.c=$(B)/%.o) $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(core_libs) -lm
 
-$(B)/tests/swarm/swarm: $(swarm_src:%.c=$(B)/%.o) $(B)/libcore.a
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(core_libs) -lm
 
-swarm-bin: $(B)/tests/swarm/swarm
 sim-bin: $(B)/tests/sim/sim $(B)/tests/scale/scale
 unit-bin: $(unit)
 fuzz-bin: $(fuzz)
@@ -113,7 +109,7 @@ lab-bin: $(lab) $(prog)
 clean:
 	rm -rf build
 
-.PHONY: all sim-bin swarm-bin unit-bin fuzz-bin lab-bin clean
+.PHONY: all sim-bin unit-bin fuzz-bin lab-bin clean
 .SECONDARY:
 include tests/targets.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -31,8 +31,11 @@
 
 #include "base/rng.h"
 
-/* A new edge to a new member is not judged for so many T_s. */
-#define WATCH_GRACE 2
+/*
+ * A new edge to a new member is not judged for so many T_s, unless it is heard: until the newcomer has the state, which takes longer
+ * where packets are lost, it knows nothing of us and cannot answer.
+ */
+#define WATCH_GRACE 12
 
 /* A vote counts for so long; its voter repeats it every `probe` while it stands. */
 #define WATCH_VOTE_MS 500

@@ -100,10 +100,6 @@ check-scale: $(B)/tests/scale/scale
 	+@$(run_all) --label scale 'experiments=$< list tests/scale/short.txt' 'same=tests/scale/same' 'mutants=tests/scale/mutants'
 sim-large: $(B)/tests/scale/scale
 	$< list tests/scale/large.txt
-check-swarm: $(B)/tests/swarm/swarm
-	@$(run_all) --label swarm 'trials=$< --suite short' same=tests/swarm/same mutants=tests/swarm/mutants
-swarm-large: $(B)/tests/swarm/swarm
-	$< --suite large
 check-sim: $(B)/tests/sim/sim
 	@$< --seeds $(SEEDS) --seconds $(SECONDS_VIRTUAL)
 sim: $(B)/tests/sim/sim
@@ -165,7 +161,7 @@ uninstall:
 	rm -f $(addprefix $(doc_dir)/,mlbd.yaml README.md CHANGELOG.md LICENSE)
 	-rmdir $(doc_dir)
 
-.PHONY: check-swarm swarm-large help check check-fast check-runner check-layers check-pure check-pure-objects check-format check-tidy check-docs check-man \
+.PHONY: check-scale sim-large check-model help check check-fast check-runner check-layers check-pure check-pure-objects check-format check-tidy check-docs check-man \
 	check-shell check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab lab-long footprint \
 	bench bench-short demo \
 	check-install fuzz fuzz-run install uninstall

@@ -23,7 +23,7 @@
  * stopped and cannot let go (the kernel has to: addresses with a lifetime); votes for a deaf S, which follow the same clock.
  *
  * Mutants: LEASE_LONG (L longer by h + 1 tick), LATE_ECHO (echo after a vote), NO_PROMISE (a watcher that hears S again withdraws
- * its vote and echoes at once, while copies of the vote stand), FORGETFUL (one that restarts echoes at once), QUORUM_LESS (votes
+ * its vote and echoes at once, while copies of the vote stand), FORGETFUL (one that restarts is silent for L only), QUORUM_LESS (votes
  * of Q - 1 suffice), ECHO_LESS (S is content with K - Q echoes).
  * Limit of the design, which the checker must find: HINT (a vote after T_v, because a hint made T_s superfluous: it needs evidence
  * of its own that S holds nothing).
@@ -37,7 +37,7 @@
 #define T_S 2
 #define T_V 1
 #define LIMIT (T_S + T_V)
-#define VOTE 4
+#define VOTE (2 * LIMIT)
 
 #ifdef LEASE_LONG
 #define LEASE (LIMIT - H + H + 1)
@@ -62,7 +62,7 @@
 #define ECHOES_NEEDED (K - Q + 1)
 #endif
 #ifdef FORGETFUL
-#define MUTE 0
+#define MUTE LEASE
 #else
 #define MUTE VOTE
 #endif

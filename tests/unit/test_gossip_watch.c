@@ -260,7 +260,7 @@ START_TEST(quorum)
 
 	setup(6);
 	vote.subject = members[1].instance;
-	for (int i = 0; i < 1200; i++, now_us += MS) {
+	for (int i = 0; i < 2500; i++, now_us += MS) {
 		for (size_t j = 2; j < 6; j++) { /* the others are well, and say nothing of the subject */
 			watch_heard(&watches[0], members[j].instance, now(), now());
 			watch_echoed(&watches[0], members[j].instance, now(), now());
