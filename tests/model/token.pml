@@ -267,7 +267,6 @@ inline decide(subject)
 proctype node(byte i)
 {
 	byte counts;
-	bool stopping;
 end:	do
 	ABOUT(0) ABOUT(1) ABOUT(2)
 	TOKEN(2) TOKEN(3) TOKEN(4) TOKEN(5) TOKEN(6)
