@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * View change on the ring: N nodes of which any set dies at once (gossip/watch.c: watchers of i are i-2, i-1, i+1, i+2, i+3 among
- * those that the view holds for alive; everybody else where these are six or fewer; quorum floor(K/2) + 1).
+ * View change on the one ring of a cluster of up to 63: N nodes of which any set dies at once (gossip/watch.c: watchers of i are i-2,
+ * i-1, i+1, i+2, i+3 among those that the view holds for alive; everybody else where these are six or fewer; quorum floor(K/2) + 1).
  *
  * Property
  *   progress  When at least SURVIVORS nodes live, every survivor comes to hold exactly the survivors for alive: however long the
@@ -17,7 +17,7 @@
  *   - Every behaviour is finite, as views only shrink: that all end well is checked at their ends. Of the sets of dead nodes that are
  *     rotations of each other one is taken.
  *
- * Not modelled: verdicts about the living (votes.pml, views.pml), partitions, newcomers; how long it takes (tests/sim).
+ * Not modelled: the three rings of larger clusters; verdicts about the living (votes.pml, views.pml), partitions, newcomers; how long it takes (tests/sim).
  *
  * Mutants: FIXED_RING (the dead are not replaced), QUORUM_ALL.
  * Limits of the design, which the checker must find: SURVIVORS = 2 (two of five or more left at once are no quorum; SWIM's

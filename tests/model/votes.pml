@@ -17,7 +17,8 @@
  *   - A vote counts with everybody from the moment that it is cast, until it expires some time after its voter has withdrawn it; a
  *     verdict reaches a watcher at any later time, or never. This includes every order and delay of the packets, partition or not.
  *     In LIVE only what arrives from a running node without a cut counts.
- *   - S may crash at any moment, and restart once, as a new instance. Whoever has a path to it meets it at any later time.
+ *   - S may crash at any moment. With RESTART it restarts once, as a new instance, which whoever has a path to it meets at any later
+ *     time; then single links are not cut, to keep the search short.
  *
  * Not modelled: SWIM's suspicion, which is slower and needs no quorum; refutation; hints; other subjects and what their deaths do to
  * the watcher set; the time that anything takes, and so also how long a vote must be kept. Exhaustive for K = 3 (and 2); for K = 4 there
@@ -93,11 +94,16 @@ byte dead[4];	   /* bit i: it holds instance i for dead */
 #else
 #define TELLS(w, u, i) (OTHER(w, u) && (dead[u] & BIT(i)))
 #endif
+#ifdef VERDICT_BY_NAME
+#define IS_NEWS(w, i) (known[w] != 0)
+#else
+#define IS_NEWS(w, i) (!(dead[w] & BIT(i)))
+#endif
 #ifdef NO_REPEAT
 #define HEARS_VERDICT(w, i) false
 #else
 #define HEARS_VERDICT(w, i) \
-	(!(dead[w] & BIT(i)) && (TELLS(w, 0, i) || TELLS(w, 1, i) || TELLS(w, 2, i) || TELLS(w, 3, i)))
+	(IS_NEWS(w, i) && (TELLS(w, 0, i) || TELLS(w, 1, i) || TELLS(w, 2, i) || TELLS(w, 3, i)))
 #endif
 
 inline bury(i)
@@ -115,11 +121,7 @@ inline bury(i)
 inline take_verdict(i)
 {
 #ifdef VERDICT_BY_NAME
-	if
-	:: known[w] != 0 -> bury(known[w])
-	:: else
-	fi;
-	dead[w] = dead[w] | BIT(i)
+	bury(known[w])
 #else
 	bury(i)
 #endif
@@ -143,8 +145,9 @@ end:	do
 	:: d_step { (running & BIT(w)) && state[w] == voted && VOTES(w) >= NEEDED -> bury(known[w]) }
 	:: d_step { (running & BIT(w)) && HEARS_VERDICT(w, 1) -> take_verdict(1) }
 	:: d_step { (running & BIT(w)) && HEARS_VERDICT(w, 2) -> take_verdict(2) }
-	/* meets a later instance: the edge begins anew */
+	/* meets a later instance, which replaces the earlier one: the edge begins anew */
 	:: d_step { (running & BIT(w)) && PATH(w) && inst > known[w] && !(dead[w] & BIT(inst)) ->
+		dead[w] = dead[w] | BIT(known[w]) & ~1;
 		known[w] = inst;
 		state[w] = good }
 #ifndef LIVE
@@ -166,9 +169,17 @@ end:	do
 #define MAY_UNLINK(w) ((w) < K && !(unlinked & BIT(w)) && LINKED(w))
 #define MAY_EXPIRE(u, i) ((cast[i] & BIT(u)) && !STANDS(u, i))
 
+#ifdef RESTART
+#define LINK(w)
+#define MAY_RESTART (!up && inst == 1)
+#else
+#define LINK(w) :: d_step { MAY_UNLINK(w) -> unlinked = unlinked | BIT(w) }
+#define MAY_RESTART false
+#endif
+
 #define EACH(w) \
 	:: d_step { MAY_PART(w) -> away = away | BIT(w) } \
-	:: d_step { MAY_UNLINK(w) -> unlinked = unlinked | BIT(w) } \
+	LINK(w) \
 	:: d_step { MAY_EXPIRE(w, 1) -> cast[1] = cast[1] & ~BIT(w) } \
 	:: d_step { MAY_EXPIRE(w, 2) -> cast[2] = cast[2] & ~BIT(w) }
 
@@ -176,7 +187,7 @@ active proctype world()
 {
 end:	do
 	:: d_step { up -> up = false }
-	:: d_step { !up && inst == 1 -> inst = 2; up = true }
+	:: d_step { MAY_RESTART -> inst = 2; up = true }
 	:: d_step { away -> away = 0 }
 	:: d_step { unlinked -> unlinked = 0 }
 	EACH(0) EACH(1) EACH(2) EACH(3)
