@@ -100,7 +100,6 @@ $(B)/tests/sim/sim: $(sim_src:%.c=$(B)/%.o) $(B)/libcore.a
 $(B)/tests/scale/scale: $(scale_src:%.c=$(B)/%.o) $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(core_libs) -lm
 
-
 sim-bin: $(B)/tests/sim/sim $(B)/tests/scale/scale
 unit-bin: $(unit)
 fuzz-bin: $(fuzz)

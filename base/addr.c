@@ -269,3 +269,12 @@ int endpoint_compare(struct endpoint a, struct endpoint b)
 
 	return order != 0 ? order : (int)a.port - (int)b.port;
 }
+
+bool endpoint_listed(const struct endpoint *list, size_t n, struct endpoint endpoint)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (endpoint_compare(list[i], endpoint) == 0)
+			return true;
+	}
+	return false;
+}

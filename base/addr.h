@@ -75,5 +75,6 @@ int subnet_compare(struct subnet a, struct subnet b);
 int endpoint_parse(const char *text, uint16_t default_port, struct endpoint *ret);
 char *endpoint_format(struct endpoint endpoint, char buf[ENDPOINT_TEXT_MAX]);
 int endpoint_compare(struct endpoint a, struct endpoint b);
+bool endpoint_listed(const struct endpoint *list, size_t n, struct endpoint endpoint);
 
 #endif

@@ -157,10 +157,7 @@ static void publish_keys(struct app *app)
 	while (keyring_item_next(app->keyring, node_gossip(app->node), &item)) {
 		struct node_event event = { .kind = NODE_EVENT_ITEM, .now = clock_now() };
 
-		event.item.key = item.key;
-		event.item.key_len = item.key_len;
-		event.item.value = item.value;
-		event.item.value_len = item.value_len;
+		event.item = (struct gossip_write){ item.key, item.value, item.key_len, item.value_len, false };
 		step_all(app, &event);
 	}
 }
@@ -185,7 +182,8 @@ void app_node_event(struct app *app, const struct node_event *event)
 		step_all(app, &next);
 	}
 	app->deferred_n = 0;
-	publish_keys(app);
+	if (event->kind == NODE_EVENT_TICK) /* not for each packet: it looks at the key file and at all reports */
+		publish_keys(app);
 	arm_tick(app);
 }
 
@@ -265,9 +263,7 @@ static size_t known_addresses(void *arg, struct ip *out, size_t cap)
 		out[n++] = app->config->gossip.seeds[i].ip;
 	for (size_t i = 0; i < gossip_member_n(gossip); i++) {
 		gossip_member_at(gossip, i, &member);
-		if (member.state == GOSSIP_DEAD || member.state == GOSSIP_LEFT)
-			continue;
-		for (size_t k = 0; k < member.endpoint_n && n < cap; k++)
+		for (size_t k = 0; gossip_state_live(member.state) && k < member.endpoint_n && n < cap; k++)
 			out[n++] = member.endpoints[k].ip;
 	}
 	return n;

@@ -198,7 +198,7 @@ int keyring_members(const struct gossip *gossip, struct keys_member **ret, size_
 		return -ENOMEM;
 	for (size_t i = 0; i < gossip_member_n(gossip); i++) {
 		gossip_member_at(gossip, i, &member);
-		if (!member.self && (member.state == GOSSIP_ALIVE || member.state == GOSSIP_SUSPECT))
+		if (!member.self && gossip_state_live(member.state))
 			members[(*ret_n)++].instance = member.instance;
 	}
 	return 0;
@@ -248,7 +248,7 @@ static bool is_alone(const struct gossip *gossip)
 
 	for (size_t i = 0; i < gossip_member_n(gossip); i++) {
 		gossip_member_at(gossip, i, &member);
-		if (!member.self && (member.state == GOSSIP_ALIVE || member.state == GOSSIP_SUSPECT))
+		if (!member.self && gossip_state_live(member.state))
 			return false;
 	}
 	return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The key ring of the running daemon: gossip/keys.h put together with the key file, the log and `mlbctl keys`. Nothing here needs a
- * timer or a descriptor: keyring_item_next, which is asked after each event of the node, does what is due.
+ * timer or a descriptor: keyring_item_next, which is asked after each tick of the node, does what is due.
  */
 #ifndef MLB_DAEMON_KEYRING_H
 #define MLB_DAEMON_KEYRING_H
@@ -25,7 +25,7 @@ const struct seal_ring *keyring_ring(const struct keyring *keyring);
 void keyring_reload(struct keyring *keyring, const struct config *config);
 /* NODE_ACTION_ITEM. */
 void keyring_item_take(struct keyring *keyring, const struct gossip_item *item);
-/* The next item for NODE_EVENT_ITEM; false: none. Ask after each event of the node until there is none. */
+/* The next item for NODE_EVENT_ITEM; false: none. Ask after each tick of the node until there is none. */
 bool keyring_item_next(struct keyring *keyring, const struct gossip *gossip, struct gossip_item *ret);
 /* seal_open said GOSSIP_DROP_KEY: says in the log what to do where that is why this node is alone. */
 void keyring_unreadable(struct keyring *keyring, const struct gossip *gossip, struct endpoint from);

@@ -192,7 +192,7 @@ static void take_member(struct node *node, const struct gossip_action *action, s
 	} else {
 		event.node.name = member.name;
 		event.node.instance = member.instance;
-		event.node.alive = member.state == GOSSIP_ALIVE || member.state == GOSSIP_SUSPECT;
+		event.node.alive = gossip_state_live(member.state);
 		event.node.left = member.state == GOSSIP_LEFT;
 		event.node.meta = meta_decode(member.meta, member.meta_len, &meta) == 0 ? &meta : NULL;
 	}
@@ -218,13 +218,8 @@ static void take_send(struct node *node, const struct gossip_action *action, str
 	struct node_action *to = add_action(out, NODE_ACTION_SEND);
 
 	assert(action->send.len <= NODE_ARENA_LEN - node->arena_len);
-	to->send.to = action->send.to;
-	to->send.path = action->send.path;
-	to->send.sender = action->send.sender;
-	to->send.receiver = action->send.receiver;
-	to->send.counter = action->send.counter;
+	to->send = action->send;
 	to->send.body = node->arena + node->arena_len;
-	to->send.len = action->send.len;
 	memcpy(node->arena + node->arena_len, action->send.body, action->send.len);
 	node->arena_len += action->send.len;
 }
@@ -383,32 +378,6 @@ static void tick(struct node *node, struct instant now, struct node_out *out)
 		election_do(node, &election, out);
 }
 
-static void packet_in(struct node *node, const struct node_event *event)
-{
-	struct gossip_event packet = { .kind = GOSSIP_EVENT_PACKET, .now = event->now };
-
-	packet.packet.from = event->packet.from;
-	packet.packet.received = event->packet.received;
-	packet.packet.path = event->packet.path;
-	packet.packet.sender = event->packet.sender;
-	packet.packet.counter = event->packet.counter;
-	packet.packet.to_anyone = event->packet.to_anyone;
-	packet.packet.body = event->packet.body;
-	packet.packet.len = event->packet.len;
-	gossip_do(node, &packet);
-}
-
-static void write_item(struct node *node, const struct node_event *event)
-{
-	struct gossip_event item = { .kind = GOSSIP_EVENT_ITEM, .now = event->now };
-
-	item.item.key = event->item.key;
-	item.item.key_len = event->item.key_len;
-	item.item.value = event->item.value;
-	item.item.value_len = event->item.value_len;
-	gossip_do(node, &item);
-}
-
 static void dispatch(struct node *node, const struct node_event *event, struct node_out *out)
 {
 	struct election_event election = { .now = event->now };
@@ -420,7 +389,9 @@ static void dispatch(struct node *node, const struct node_event *event, struct n
 		tick(node, event->now, out);
 		return;
 	case NODE_EVENT_PACKET:
-		packet_in(node, event);
+		gossip.kind = GOSSIP_EVENT_PACKET;
+		gossip.packet = event->packet;
+		gossip_do(node, &gossip);
 		return;
 	case NODE_EVENT_HINT:
 		gossip.kind = GOSSIP_EVENT_HINT;
@@ -432,7 +403,9 @@ static void dispatch(struct node *node, const struct node_event *event, struct n
 		gossip_do(node, &gossip);
 		return;
 	case NODE_EVENT_ITEM:
-		write_item(node, event);
+		gossip.kind = GOSSIP_EVENT_ITEM;
+		gossip.item = event->item;
+		gossip_do(node, &gossip);
 		return;
 	case NODE_EVENT_META:
 		node->meta = *event->meta;

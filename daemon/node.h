@@ -37,16 +37,7 @@ struct node_event {
 	enum node_event_kind kind;
 	struct instant now;
 	union {
-		struct {
-			struct endpoint from;
-			struct instant received; /* by the kernel; not after `now` */
-			uint8_t path;		 /* which of our endpoints got it */
-			bool to_anyone;
-			uint64_t sender;
-			uint64_t counter;
-			const uint8_t *body; /* borrowed for the step */
-			size_t len;
-		} packet;
+		struct gossip_packet packet;
 		const struct meta *meta; /* borrowed for the step */
 		struct {
 			const struct election_service *services; /* borrowed until the next such event */
@@ -58,12 +49,7 @@ struct node_event {
 		} handover;
 		struct ip ip; /* CLAIMED, CLAIM_FAILED, LOST */
 		struct endpoint hint;
-		struct {
-			const uint8_t *key; /* borrowed for the step */
-			const uint8_t *value;
-			uint8_t key_len;
-			uint8_t value_len; /* 0 deletes */
-		} item;
+		struct gossip_write item;
 	};
 };
 
@@ -85,15 +71,7 @@ enum node_action_kind {
 struct node_action {
 	enum node_action_kind kind;
 	union {
-		struct {
-			struct endpoint to;
-			uint8_t path; /* from which of our endpoints */
-			uint64_t sender;
-			uint64_t receiver;
-			uint64_t counter;
-			const uint8_t *body; /* valid until the next node_step of this node */
-			size_t len;
-		} send;
+		struct gossip_send send; /* its body is valid until the next node_step of this node */
 		struct {
 			struct ip ip;
 			char iface[IFACE_NAME_MAX + 1];

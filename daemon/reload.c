@@ -54,30 +54,36 @@ static bool binds_differ(const struct config *now, const struct config *next)
 	return differ;
 }
 
+static bool seeds_differ(const struct config *now, const struct config *next)
+{
+	bool differ = now->gossip.seed_n != next->gossip.seed_n;
+
+	for (size_t i = 0; i < SEED_MAX && !differ; i++)
+		differ = endpoint_compare(now->gossip.seeds[i], next->gossip.seeds[i]) != 0;
+	return differ;
+}
+
+static void warn_if(bool differs, const char *key, const char *what_stays)
+{
+	if (differs)
+		log_warning("reload key=%s action=\"needs a restart; the old %s\"", key, what_stays);
+}
+
 /* Keys that a running daemon cannot change. */
 static void warn_restart_keys(const struct config *now, const struct config *next)
 {
-	bool seeds_differ = now->gossip.seed_n != next->gossip.seed_n;
-
-	if (strcmp(now->node.name, next->node.name) != 0)
-		log_warning("reload key=node.name action=\"needs a restart; the old one stays\"");
-	if (binds_differ(now, next))
-		log_warning("reload key=gossip.bind action=\"needs a restart; the old one stays\"");
-	if (now->gossip.packet_len_max != next->gossip.packet_len_max)
-		log_warning("reload key=gossip.packetSize action=\"needs a restart; the old one stays\"");
-	if (now->gossip.witness != next->gossip.witness || !ip_equal(now->gossip.witness_ip, next->gossip.witness_ip))
-		log_warning("reload key=gossip.witness action=\"needs a restart; the old one stays\"");
-	for (size_t i = 0; i < SEED_MAX && !seeds_differ; i++)
-		seeds_differ = endpoint_compare(now->gossip.seeds[i], next->gossip.seeds[i]) != 0;
-	if (seeds_differ)
-		log_warning("reload key=gossip.join action=\"needs a restart; the old one stays\"");
-	if (!gossip_timers_equal(&now->gossip.timers, &next->gossip.timers))
-		log_warning("reload key=gossip.timers action=\"needs a restart; the old ones stay\"");
-	if (now->process.realtime_priority != next->process.realtime_priority ||
-	    now->process.lock_memory != next->process.lock_memory)
-		log_warning("reload key=process action=\"needs a restart; the old one stays\"");
-	if (strcmp(now->control.socket, next->control.socket) != 0)
-		log_warning("reload key=control.socket action=\"needs a restart; the old one stays\"");
+	warn_if(strcmp(now->node.name, next->node.name) != 0, "node.name", "one stays");
+	warn_if(binds_differ(now, next), "gossip.bind", "one stays");
+	warn_if(now->gossip.packet_len_max != next->gossip.packet_len_max, "gossip.packetSize", "one stays");
+	warn_if(now->gossip.witness != next->gossip.witness ||
+			!ip_equal(now->gossip.witness_ip, next->gossip.witness_ip),
+		"gossip.witness", "one stays");
+	warn_if(seeds_differ(now, next), "gossip.join", "one stays");
+	warn_if(!gossip_timers_equal(&now->gossip.timers, &next->gossip.timers), "gossip.timers", "ones stay");
+	warn_if(now->process.realtime_priority != next->process.realtime_priority ||
+			now->process.lock_memory != next->process.lock_memory,
+		"process", "one stays");
+	warn_if(strcmp(now->control.socket, next->control.socket) != 0, "control.socket", "one stays");
 }
 
 int app_reload(struct app *app, char *error, size_t error_cap)

@@ -21,8 +21,7 @@
 struct path {
 	struct transport *transport;
 	struct udp udp;
-	uv_poll_t poll;
-	bool polling;
+	uv_poll_t poll; /* active: packets are taken */
 };
 
 struct transport {
@@ -114,10 +113,9 @@ static bool is_known(const struct transport *t, struct ip ip)
 	return bsearch(&ip, t->known, t->known_n, sizeof(t->known[0]), compare_ip) != NULL;
 }
 
-static enum gossip_drop open_datagram(struct transport *t, const struct udp_datagram *datagram,
+static enum gossip_drop open_datagram(struct transport *t, const struct udp_datagram *datagram, struct instant now,
 				      struct seal_header *header, uint8_t body[PACKET_LEN_MAX], size_t *len)
 {
-	struct instant now = clock_now();
 	enum gossip_drop drop = GOSSIP_DROP_LONG;
 	bool known;
 
@@ -136,10 +134,10 @@ static enum gossip_drop open_datagram(struct transport *t, const struct udp_data
 static void take_datagram(void *arg, const struct udp_datagram *datagram)
 {
 	struct transport *t = arg;
-	struct node_event event = { .kind = NODE_EVENT_PACKET };
+	struct node_event event = { .kind = NODE_EVENT_PACKET, .now = clock_now() };
 	uint8_t body[PACKET_LEN_MAX];
 	struct seal_header header;
-	enum gossip_drop drop = open_datagram(t, datagram, &header, body, &event.packet.len);
+	enum gossip_drop drop = open_datagram(t, datagram, event.now, &header, body, &event.packet.len);
 
 	if (drop != GOSSIP_DROP_NONE) {
 		t->stats.drops[drop]++;
@@ -147,7 +145,6 @@ static void take_datagram(void *arg, const struct udp_datagram *datagram)
 			t->handler.unreadable(t->handler.arg, datagram->from);
 		return;
 	}
-	event.now = clock_now();
 	event.packet.from = datagram->from;
 	event.packet.received = datagram->received;
 	event.packet.path = t->reading;
@@ -169,10 +166,9 @@ static void drain_path(struct transport *t, struct path *path)
 {
 	int n = UDP_BATCH_MAX;
 
-	for (int i = 0; i < DRAIN_BATCHES && n == UDP_BATCH_MAX; i++) {
-		t->reading = (uint8_t)(path - t->paths);
+	t->reading = (uint8_t)(path - t->paths);
+	for (int i = 0; i < DRAIN_BATCHES && n == UDP_BATCH_MAX; i++)
 		n = udp_read(&path->udp, &t->udp_handler);
-	}
 	if (n < 0)
 		log_debug("gossip-receive error=\"%s\"", strerror(-n));
 }
@@ -180,7 +176,7 @@ static void drain_path(struct transport *t, struct path *path)
 void transport_drain(struct transport *t)
 {
 	for (size_t i = 0; i < t->path_n; i++) {
-		if (t->paths[i].polling)
+		if (uv_is_active((const uv_handle_t *)&t->paths[i].poll))
 			drain_path(t, &t->paths[i]);
 	}
 }
@@ -255,18 +251,14 @@ int transport_open(uv_loop_t *loop, const struct endpoint *endpoints, size_t end
 
 void transport_start(struct transport *t)
 {
-	for (size_t i = 0; i < t->path_n; i++) {
+	for (size_t i = 0; i < t->path_n; i++)
 		uv_poll_start(&t->paths[i].poll, UV_READABLE | UV_PRIORITIZED, on_readable);
-		t->paths[i].polling = true;
-	}
 }
 
 void transport_stop(struct transport *t)
 {
-	for (size_t i = 0; i < t->path_n; i++) {
+	for (size_t i = 0; i < t->path_n; i++)
 		uv_poll_stop(&t->paths[i].poll);
-		t->paths[i].polling = false;
-	}
 }
 
 void transport_close(struct transport *t)

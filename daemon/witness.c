@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/clock.h"
+#include "base/sockaddr.h"
 #include "base/wire.h"
 #include "netlink/gateway.h"
 
@@ -144,18 +146,6 @@ struct ip witness_address(const struct witness *w)
 
 /* ---- asking ---- */
 
-/* RFC 1071: the ones' complement of the ones' complement sum of all 16-bit words; len is even. */
-static uint16_t checksum(const uint8_t *data, size_t len)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)data[i] << 8 | data[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 /*
  *   0                   1                   2                   3
  *   0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -178,7 +168,7 @@ static void encode(const struct witness *w, enum ip_family family, uint8_t out[E
 	wire_write_u16(&writer, w->sequence);
 	wire_write_u64(&writer, w->secret);
 	if (family == IP_V4) /* the kernel does it for ICMPv6 (RFC 3542 3.1) */
-		wire_patch_u16(&writer, 2, checksum(out, ECHO_LEN));
+		wire_patch_u16(&writer, 2, checksum_finish(checksum_add(0, out, ECHO_LEN)));
 }
 
 static int find(const struct witness *w, struct gateway *ret)
@@ -195,19 +185,12 @@ static int find(const struct witness *w, struct gateway *ret)
 /* `to` of the socket; only who is asked is heard by it from then on. 0 or a negative errno. */
 static int aim(int fd, const struct gateway *to)
 {
-	struct sockaddr_in in4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-	int r;
+	struct sockaddr_storage address;
+	socklen_t len = sockaddr_from_endpoint((struct endpoint){ to->ip, 0 }, &address);
 
-	if (to->ip.family == IP_V4) {
-		memcpy(&in4.sin_addr, to->ip.bytes, 4);
-		r = connect(fd, (const struct sockaddr *)&in4, sizeof(in4));
-	} else {
-		memcpy(&in6.sin6_addr, to->ip.bytes, 16);
-		in6.sin6_scope_id = ip_is_link_local(to->ip) ? to->index : 0;
-		r = connect(fd, (const struct sockaddr *)&in6, sizeof(in6));
-	}
-	return r == 0 ? 0 : -errno;
+	if (to->ip.family == IP_V6 && ip_is_link_local(to->ip))
+		((struct sockaddr_in6 *)&address)->sin6_scope_id = to->index;
+	return connect(fd, (const struct sockaddr *)&address, len) == 0 ? 0 : -errno;
 }
 
 int witness_ask(struct witness *w, struct instant now)
@@ -238,18 +221,6 @@ int witness_ask(struct witness *w, struct instant now)
 }
 
 /* ---- the answer ---- */
-
-static struct ip source_of(const struct sockaddr_storage *address)
-{
-	const struct sockaddr_in *in4 = (const struct sockaddr_in *)address;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-
-	if (address->ss_family == AF_INET)
-		return ip_from_v4((const uint8_t *)&in4->sin_addr);
-	if (address->ss_family == AF_INET6)
-		return ip_from_v6(in6->sin6_addr.s6_addr);
-	return (struct ip){ 0 };
-}
 
 /* Is it the answer to a fresh question of ours? A raw IPv4 socket gives the IP header too (raw(7)), which the kernel has checked. */
 static bool is_answer(const struct witness *w, enum ip_family family, const uint8_t *data, size_t len,
@@ -289,7 +260,8 @@ static bool read_socket(const struct witness *w, enum ip_family family, struct i
 		if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
 		/* Other errors are those of an earlier question ("host unreachable"): they are no answer. */
-		if (len > 0 && ip_equal(source_of(&from), w->asked.ip) && is_answer(w, family, data, (size_t)len, now))
+		if (len > 0 && ip_equal(sockaddr_to_endpoint(&from).ip, w->asked.ip) &&
+		    is_answer(w, family, data, (size_t)len, now))
 			answered = true;
 	}
 	return answered;

@@ -316,7 +316,7 @@ static void take_hint(struct gossip *g, struct endpoint endpoint)
 		uint64_t instance = g->watch.edges[i].instance;
 		const struct member *member = member_find(g, instance);
 
-		if (member != NULL && member_at(member, endpoint))
+		if (member != NULL && endpoint_listed(member->endpoints, member->endpoint_n, endpoint))
 			watch_hint(&g->watch, instance, g->now);
 	}
 }
@@ -326,13 +326,14 @@ static void take_hint(struct gossip *g, struct endpoint endpoint)
 /* Our own lateness of the last seconds: limits are wider by it, until it is forgotten by halves. */
 static void take_lag(struct gossip *g, struct span late)
 {
+	struct span *lag = &g->watch.lag;
+
 	if (instant_reached(g->lag_at, g->now)) {
-		g->lag = span_us(g->lag.us / 2);
+		*lag = span_us(lag->us / 2);
 		g->lag_at = instant_add(g->now, span_s(1));
 	}
-	if (late.us > g->lag.us)
-		g->lag = late.us < g->config.timers.silence.us ? late : g->config.timers.silence;
-	g->watch.lag = g->lag;
+	if (late.us > lag->us)
+		*lag = late.us < g->config.timers.silence.us ? late : g->config.timers.silence;
 }
 
 /* We were late: whatever silence we measured may be our own. */
@@ -378,9 +379,8 @@ static void tick(struct gossip *g)
 	join_tick(g);
 	if (!g->leaving) {
 		probe_tick(g);
-		if (instant_reached(watch_deadline(&g->watch), g->now)) {
+		if (instant_reached(watch_deadline(&g->watch), g->now))
 			watch_tick(&g->watch, g->now, &g->watch_out);
-		}
 		edge_settle(g);
 		reap(g);
 	}
@@ -502,11 +502,7 @@ static void drop_own_seed(struct gossip_config *config)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < config->seed_n; i++) {
-		bool ours = false;
-
-		for (size_t k = 0; k < config->endpoint_n; k++)
-			ours |= endpoint_compare(config->seeds[i], config->endpoints[k]) == 0;
-		if (!ours)
+		if (!endpoint_listed(config->endpoints, config->endpoint_n, config->seeds[i]))
 			config->seeds[kept++] = config->seeds[i];
 	}
 	config->seed_n = kept;

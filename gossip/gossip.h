@@ -18,6 +18,8 @@
 
 enum gossip_state { GOSSIP_ALIVE = 1, GOSSIP_SUSPECT, GOSSIP_DEAD, GOSSIP_LEFT };
 
+/* Alive or suspect: it counts, until it is declared dead. */
+bool gossip_state_live(enum gossip_state state);
 /* "alive", "suspect", "dead", "left". */
 const char *gossip_state_name(enum gossip_state state);
 
@@ -101,6 +103,38 @@ struct gossip_item {
 	uint8_t value[ITEM_VALUE_MAX];
 };
 
+/* An authenticated packet (seal_open said DROP_NONE). */
+struct gossip_packet {
+	struct endpoint from;
+	struct instant received; /* by the kernel; not after `now` */
+	uint8_t path;		 /* which of our endpoints got it */
+	bool to_anyone;		 /* sealed with A = 1 */
+	uint64_t sender;
+	uint64_t counter;
+	const uint8_t *body; /* borrowed for the step */
+	size_t len;
+};
+
+/* A packet to be sealed and sent. */
+struct gossip_send {
+	struct endpoint to;
+	uint8_t path; /* from which of our endpoints */
+	uint64_t sender;
+	uint64_t receiver; /* 0: anyone */
+	uint64_t counter;
+	const uint8_t *body; /* in the arena of gossip_out */
+	size_t len;
+};
+
+/* One of our own items, to be written or deleted. */
+struct gossip_write {
+	const uint8_t *key; /* borrowed for the step */
+	const uint8_t *value;
+	uint8_t key_len;
+	uint8_t value_len; /* 0 deletes */
+	bool more;	   /* another one follows at once: they travel together */
+};
+
 enum gossip_event_kind {
 	GOSSIP_EVENT_TICK,    /* time passed */
 	GOSSIP_EVENT_PACKET,  /* an authenticated packet came in (seal_open said DROP_NONE) */
@@ -116,28 +150,13 @@ struct gossip_event {
 	enum gossip_event_kind kind;
 	struct instant now;
 	union {
-		struct {
-			struct endpoint from;
-			struct instant received; /* by the kernel; not after `now` */
-			uint8_t path;		 /* which of our endpoints got it */
-			bool to_anyone;		 /* sealed with A = 1 */
-			uint64_t sender;
-			uint64_t counter;
-			const uint8_t *body; /* borrowed for the step */
-			size_t len;
-		} packet;
+		struct gossip_packet packet;
 		struct endpoint hint;
 		struct {
 			const uint8_t *bytes; /* borrowed for the step */
 			size_t len;
 		} meta;
-		struct {
-			const uint8_t *key; /* borrowed for the step */
-			const uint8_t *value;
-			uint8_t key_len;
-			uint8_t value_len; /* 0 deletes */
-			bool more;	   /* another one follows at once: they travel together */
-		} item;
+		struct gossip_write item;
 	};
 };
 
@@ -171,15 +190,7 @@ enum gossip_action_kind {
 struct gossip_action {
 	enum gossip_action_kind kind;
 	union {
-		struct {
-			struct endpoint to;
-			uint8_t path; /* from which of our endpoints */
-			uint64_t sender;
-			uint64_t receiver; /* 0: anyone */
-			uint64_t counter;
-			const uint8_t *body; /* in the arena of gossip_out */
-			size_t len;
-		} send;
+		struct gossip_send send;
 		struct {
 			uint64_t instance;
 			enum gossip_state from; /* 0: unknown before */

@@ -208,9 +208,8 @@ struct gossip {
 	uint64_t member_digest; /* of all members' instances, incarnations and settled states */
 	size_t verdict_n;	/* ever; the ring holds the last VERDICT_MAX */
 	struct verdict verdicts[VERDICT_MAX];
-	uint8_t health;	 /* of our own */
-	struct span lag; /* how late we were lately, halved every second */
-	struct instant lag_at;
+	uint8_t health;		   /* of our own */
+	struct instant lag_at;	   /* when our lateness, watch.lag, is halved next */
 	struct instant refresh_at; /* the rings are not computed anew before */
 	struct instant list_at;	   /* when lists may be exchanged again because heartbeats differ */
 	uint8_t reply_path;	   /* where the packet of this step came in */
@@ -324,8 +323,6 @@ void member_claim(struct gossip *g, struct member *member, enum gossip_state sta
 /* `accuser` suspects it by its own probes; 0: hearsay, which confirms nothing. */
 void member_accuse(struct gossip *g, struct member *member, uint32_t incarnation, uint64_t accuser,
 		   enum gossip_reason reason);
-/* Does the member use this endpoint? */
-bool member_at(const struct member *member, struct endpoint endpoint);
 /* What a member says of itself in every ping, ack and heartbeat. */
 void summary_write(struct wire_writer *w, const struct member *self);
 void summary_take(struct gossip *g, struct member *from, struct wire_reader *r);

@@ -166,7 +166,7 @@ static void answer(struct gossip *g, const struct gossip_event *event, enum mess
 static bool shares_endpoint(const struct member *holder, const struct member_record *record)
 {
 	for (size_t i = 0; i < record->endpoint_n; i++) {
-		if (member_at(holder, record->endpoints[i]))
+		if (endpoint_listed(holder->endpoints, holder->endpoint_n, record->endpoints[i]))
 			return true;
 	}
 	return false;
@@ -317,7 +317,7 @@ static const struct member *live_at(const struct gossip *g, struct endpoint seed
 	for (size_t i = 0; i < g->member_n; i++) {
 		const struct member *member = &g->members[g->order[i]];
 
-		if (member_live(member) && member_at(member, seed))
+		if (member_live(member) && endpoint_listed(member->endpoints, member->endpoint_n, seed))
 			return member;
 	}
 	return NULL;

@@ -15,14 +15,14 @@ struct member *self_of(const struct gossip *g)
 	return &g->members[g->self];
 }
 
-static bool state_live(enum gossip_state state)
+bool gossip_state_live(enum gossip_state state)
 {
 	return state == GOSSIP_ALIVE || state == GOSSIP_SUSPECT;
 }
 
 bool member_live(const struct member *member)
 {
-	return state_live(member->state);
+	return gossip_state_live(member->state);
 }
 
 bool notify_room(const struct gossip *g)
@@ -158,11 +158,11 @@ static void set_state(struct gossip *g, struct member *member, enum gossip_state
 		member->since = g->now;
 	if (state != GOSSIP_SUSPECT)
 		member->accuser_n = 0;
-	if (!state_live(state) && state_live(from))
+	if (!gossip_state_live(state) && gossip_state_live(from))
 		g->verdicts[g->verdict_n++ % VERDICT_MAX] = (struct verdict){ member->instance, g->now };
-	if (state_live(from) != state_live(state))
+	if (gossip_state_live(from) != gossip_state_live(state))
 		g->view_changed = true;
-	if (!state_live(state))
+	if (!gossip_state_live(state))
 		watch_drop(&g->watch, member->instance);
 	tell(g, member, from, state, reason);
 }
@@ -309,15 +309,6 @@ static void refute(struct gossip *g, enum gossip_state state, uint32_t incarnati
 	g->stats.refutations_n++;
 	health_worse(g, 1);
 	member_refresh_self(g, incarnation);
-}
-
-bool member_at(const struct member *member, struct endpoint endpoint)
-{
-	for (size_t i = 0; i < member->endpoint_n; i++) {
-		if (endpoint_compare(member->endpoints[i], endpoint) == 0)
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -505,7 +496,7 @@ struct member *member_take(struct gossip *g, const struct member_record *record,
 	}
 	if (!notify_room(g) || member_find(g, record->instance) != NULL)
 		return NULL; /* one run has one name */
-	if (!state_live(record->state) && span_s(record->age_s).us >= g->config.timers.reap_after.us)
+	if (!gossip_state_live(record->state) && span_s(record->age_s).us >= g->config.timers.reap_after.us)
 		return NULL; /* forgotten here, or soon: it must not come back from those who have not yet */
 	if (member != NULL)
 		member_forget(g, member, GOSSIP_REASON_REPLACED);

@@ -211,11 +211,13 @@ void sync_take_pull(struct gossip *g, struct member *from, struct wire_reader *r
 	uint64_t instance = wire_read_u64(r);
 	uint32_t since = wire_read_u32(r);
 	struct member *member = r->failed ? NULL : member_find(g, instance);
-	struct packet way;
 
-	packet_readdress(g, &way, from);
-	if (!r->failed && instance == PULL_STATE)
+	if (!r->failed && instance == PULL_STATE) {
+		struct packet way;
+
+		packet_readdress(g, &way, from);
 		sync_push(g, way.to, way.path, from->instance);
+	}
 	if (member == NULL)
 		return;
 	if (since == PULL_RECORD)

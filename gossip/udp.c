@@ -12,46 +12,13 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/sockaddr.h"
 
 /* Asked of the kernel: bursts of a whole cluster's announcements must not be lost while the loop is busy. */
 #define UDP_BUFFER_LEN (4 * 1024 * 1024)
 
 /* CS6, network control: first in the switch's queues, as routing protocols are (RFC 4594 3.1). */
 #define UDP_CLASS 0xc0
-
-static socklen_t to_sockaddr(struct endpoint endpoint, struct sockaddr_storage *out)
-{
-	struct sockaddr_in *in4 = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-
-	memset(out, 0, sizeof(*out));
-	if (endpoint.ip.family == IP_V4) {
-		in4->sin_family = AF_INET;
-		in4->sin_port = htons(endpoint.port);
-		memcpy(&in4->sin_addr, endpoint.ip.bytes, 4);
-		return sizeof(*in4);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(endpoint.port);
-	memcpy(&in6->sin6_addr, endpoint.ip.bytes, 16);
-	return sizeof(*in6);
-}
-
-static struct endpoint from_sockaddr(const struct sockaddr_storage *address)
-{
-	const struct sockaddr_in *in4 = (const struct sockaddr_in *)address;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-	struct endpoint endpoint = { 0 };
-
-	if (address->ss_family == AF_INET) {
-		endpoint.ip = ip_from_v4((const uint8_t *)&in4->sin_addr);
-		endpoint.port = ntohs(in4->sin_port);
-	} else if (address->ss_family == AF_INET6) {
-		endpoint.ip = ip_from_v6(in6->sin6_addr.s6_addr);
-		endpoint.port = ntohs(in6->sin6_port);
-	}
-	return endpoint;
-}
 
 static int open_socket(struct endpoint endpoint)
 {
@@ -88,7 +55,7 @@ static void set_options(int fd, bool v6)
 int udp_open(struct udp *udp, struct endpoint bind_to)
 {
 	struct sockaddr_storage address;
-	socklen_t len = to_sockaddr(bind_to, &address);
+	socklen_t len = sockaddr_from_endpoint(bind_to, &address);
 	int fd = open_socket(bind_to);
 
 	*udp = (struct udp){ -1, clock_now() };
@@ -121,7 +88,7 @@ void udp_close(struct udp *udp)
 int udp_send(int fd, struct endpoint to, const uint8_t *data, size_t len)
 {
 	struct sockaddr_storage address;
-	socklen_t address_len = to_sockaddr(to, &address);
+	socklen_t address_len = sockaddr_from_endpoint(to, &address);
 	ssize_t sent = -1;
 
 	for (int tries = 0; sent < 0 && tries < 2; tries++)
@@ -150,7 +117,7 @@ static int send_some(int fd, const struct udp_message *messages, size_t n)
 		headers[i].msg_hdr.msg_iov = &iov[i];
 		headers[i].msg_hdr.msg_iovlen = 1;
 		headers[i].msg_hdr.msg_name = &to[i];
-		headers[i].msg_hdr.msg_namelen = to_sockaddr(messages[i].to, &to[i]);
+		headers[i].msg_hdr.msg_namelen = sockaddr_from_endpoint(messages[i].to, &to[i]);
 	}
 	for (int tries = 0; sent < 0 && tries < 2; tries++)
 		sent = sendmmsg(fd, headers, (unsigned int)n, MSG_DONTWAIT);
@@ -282,7 +249,7 @@ int udp_read(struct udp *udp, const struct udp_handler *handler)
 	for (int i = 0; i < n; i++) {
 		struct span age = age_clamped(age_of(&batch.headers[i].msg_hdr, &wall), limit);
 		const struct udp_datagram datagram = {
-			.from = from_sockaddr(&batch.from[i]),
+			.from = sockaddr_to_endpoint(&batch.from[i]),
 			.received = instant_add(now, span_us(-age.us)),
 			.data = batch.data[i],
 			.len = batch.headers[i].msg_len,
@@ -311,7 +278,7 @@ static bool is_refusal(struct msghdr *header, struct ip destination)
 		memcpy(&offender, CMSG_DATA(c) + sizeof(error), len < sizeof(offender) ? len : sizeof(offender));
 		return error.ee_errno == ECONNREFUSED &&
 		       (error.ee_origin == SO_EE_ORIGIN_ICMP || error.ee_origin == SO_EE_ORIGIN_ICMP6) &&
-		       ip_equal(from_sockaddr(&offender).ip, destination);
+		       ip_equal(sockaddr_to_endpoint(&offender).ip, destination);
 	}
 	return false;
 }
@@ -334,7 +301,7 @@ void udp_read_refusals(struct udp *udp, const struct udp_handler *handler)
 
 		if (recvmsg(udp->fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 			return;
-		peer = from_sockaddr(&to);
+		peer = sockaddr_to_endpoint(&to);
 		if (handler->refused != NULL && is_refusal(&header, peer.ip))
 			handler->refused(handler->arg, peer);
 	}
@@ -345,7 +312,7 @@ void udp_read_refusals(struct udp *udp, const struct udp_handler *handler)
 int udp_source_for(struct endpoint peer, struct ip *ret)
 {
 	struct sockaddr_storage address;
-	socklen_t len = to_sockaddr(peer, &address);
+	socklen_t len = sockaddr_from_endpoint(peer, &address);
 	int fd = open_socket(peer);
 	int error = 0;
 
@@ -359,6 +326,6 @@ int udp_source_for(struct endpoint peer, struct ip *ret)
 		error = -errno;
 	close(fd);
 	if (error == 0)
-		*ret = from_sockaddr(&address).ip;
+		*ret = sockaddr_to_endpoint(&address).ip;
 	return error;
 }

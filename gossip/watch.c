@@ -62,22 +62,28 @@ void watch_init(struct watch *w, const struct watch_timers *timers, uint64_t sel
 	w->beat_at = now;
 }
 
+/* Where the edge to this instance stands, or edge_n. */
+static size_t edge_index(const struct watch *w, uint64_t instance)
+{
+	size_t i = 0;
+
+	while (i < w->edge_n && w->edges[i].instance != instance)
+		i++;
+	return i;
+}
+
 static struct watch_edge *find_edge(struct watch *w, uint64_t instance)
 {
-	for (size_t i = 0; i < w->edge_n; i++) {
-		if (w->edges[i].instance == instance)
-			return &w->edges[i];
-	}
-	return NULL;
+	size_t i = edge_index(w, instance);
+
+	return i < w->edge_n ? &w->edges[i] : NULL;
 }
 
 const struct watch_edge *watch_edge_of(const struct watch *w, uint64_t instance)
 {
-	for (size_t i = 0; i < w->edge_n; i++) {
-		if (w->edges[i].instance == instance)
-			return &w->edges[i];
-	}
-	return NULL;
+	size_t i = edge_index(w, instance);
+
+	return i < w->edge_n ? &w->edges[i] : NULL;
 }
 
 /* --- limits --------------------------------------------------------------------------------------------------------- */
@@ -89,7 +95,7 @@ static struct span longer(struct span a, struct span b)
 
 /*
  * Heartbeats in a row that must be missing before an edge counts as silent: the smallest m with loss^m <= 1e-3, so about one
- * verification in a thousand heartbeats (notes: m = ln 1e-3 / ln loss).
+ * verification in a thousand heartbeats: m = ln 1e-3 / ln loss.
  */
 static int64_t beats_needed(uint32_t loss_ppm)
 {

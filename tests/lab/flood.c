@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/checksum.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/wire.h"
@@ -126,18 +127,6 @@ static void record(const char *interface, uint16_t port, size_t count, const cha
 
 /* --- sending -------------------------------------------------------------------------------------------------------- */
 
-/* RFC 1071 over the IPv4 header. */
-static uint16_t checksum(const uint8_t *data, size_t len)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)data[i] << 8 | data[i + 1];
-	while (sum >> 16 != 0)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 /* A sample, spoiled or not; returns its length. */
 static size_t payload_make(struct flood *f, const struct sample *sample, uint8_t *out)
 {
@@ -214,7 +203,7 @@ static size_t frame_make(struct flood *f, uint8_t *frame)
 	wire_write_u16(&w, 0);
 	wire_write_bytes(&w, source, 4);
 	wire_write_bytes(&w, f->target.ip.bytes, 4);
-	wire_patch_u16(&w, 24, checksum(frame + 14, 20));
+	wire_patch_u16(&w, 24, checksum_finish(checksum_add(0, frame + 14, 20)));
 	wire_write_u16(&w, port);
 	wire_write_u16(&w, f->target.port);
 	wire_write_u16(&w, (uint16_t)(8 + len));

@@ -4,26 +4,12 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "base/checksum.h"
 #include "base/wire.h"
 
 #define ETHERTYPE_IPV6_BE 0x86dd
 #define ECHO_REQUEST_V4 8   /* RFC 792 */
 #define ECHO_REQUEST_V6 128 /* RFC 4443 4.1 */
-
-static uint32_t sum_words(uint32_t sum, const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		sum += (uint32_t)data[i] << (i % 2 == 0 ? 8 : 0);
-	return sum;
-}
-
-/* RFC 1071. */
-static uint16_t sum_finish(uint32_t sum)
-{
-	while (sum >> 16 != 0)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)(~sum & 0xffff);
-}
 
 size_t frame_ndp(const struct ndp_packet *packet, struct mac from, struct ip source, struct mac to,
 		 struct ip destination, uint8_t frame[FRAME_NDP_LEN_MAX])
@@ -34,8 +20,8 @@ size_t frame_ndp(const struct ndp_packet *packet, struct mac from, struct ip sou
 	/* RFC 8200 8.1: the pseudo header has length and next header besides the addresses. */
 	uint32_t sum = (uint32_t)len + FRAME_ICMPV6;
 
-	sum = sum_words(sum, source.bytes, 16);
-	sum = sum_words(sum, destination.bytes, 16);
+	sum = checksum_add(sum, source.bytes, 16);
+	sum = checksum_add(sum, destination.bytes, 16);
 	wire_write_mac(&w, to);
 	wire_write_mac(&w, from);
 	wire_write_u16(&w, ETHERTYPE_IPV6_BE);
@@ -46,7 +32,7 @@ size_t frame_ndp(const struct ndp_packet *packet, struct mac from, struct ip sou
 	wire_write_bytes(&w, source.bytes, 16);
 	wire_write_bytes(&w, destination.bytes, 16);
 	wire_write_bytes(&w, body, len);
-	wire_patch_u16(&w, 14 + 40 + 2, sum_finish(sum_words(sum, body, len)));
+	wire_patch_u16(&w, 14 + 40 + 2, checksum_finish(checksum_add(sum, body, len)));
 	return w.len;
 }
 
@@ -74,7 +60,7 @@ void frame_echo_encode(const struct frame_echo *echo, uint8_t family, uint8_t ou
 	wire_write_u32(&w, echo->index);
 	wire_write_bytes(&w, padding, sizeof(padding));
 	if (v4)
-		wire_patch_u16(&w, 2, sum_finish(sum_words(0, out, FRAME_ECHO_LEN)));
+		wire_patch_u16(&w, 2, checksum_finish(checksum_add(0, out, FRAME_ECHO_LEN)));
 }
 
 int frame_echo_decode(const uint8_t *data, size_t len, struct frame_echo *ret)

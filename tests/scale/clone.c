@@ -157,12 +157,11 @@ struct gossip *clone_new(struct swarm *s, size_t node, const struct gossip_confi
 	return g;
 }
 
-void clone_free(struct swarm *s, struct gossip *g)
+void clone_free(struct gossip *g)
 {
 	void **at[TABLE_N];
 	size_t len[TABLE_N];
 
-	(void)s;
 	tables_of(g, at, len);
 	for (size_t i = 0; i < TABLE_N; i++)
 		munmap(*at[i], len[i]);

@@ -371,7 +371,7 @@ static void end(struct swarm *s, size_t index)
 	struct swarm_node *node = &s->nodes[index];
 
 	if (node->cloned)
-		clone_free(s, node->g);
+		clone_free(node->g);
 	else
 		gossip_free(node->g);
 	node->g = NULL;
@@ -445,7 +445,7 @@ static bool sees_all(const struct swarm *s, const struct gossip *g, const uint32
 		int subject;
 
 		gossip_member_at(g, i, &member);
-		if (member.state == GOSSIP_DEAD || member.state == GOSSIP_LEFT)
+		if (!gossip_state_live(member.state))
 			continue;
 		subject = node_named(s, member.name);
 		if (subject < 0 || member.state != GOSSIP_ALIVE || s->nodes[subject].g == NULL ||

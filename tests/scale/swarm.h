@@ -137,7 +137,7 @@ bool link_loses(struct swarm *s, size_t from, size_t to);
 
 /* --- clone.c --- */
 struct gossip *clone_new(struct swarm *s, size_t node, const struct gossip_config *config);
-void clone_free(struct swarm *s, struct gossip *g);
+void clone_free(struct gossip *g);
 void clone_pool_free(struct swarm *s);
 void swarm_gossip_config(const struct swarm *s, size_t node, struct gossip_config *config);
 struct endpoint swarm_endpoint(size_t node);

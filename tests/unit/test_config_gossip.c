@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* daemon/config_gossip.c: addresses, witness, profiles and timers, and the words with which bad ones are refused. */
-#include "daemon/config.h"
+#include "tests/unit/test_config_parse.h"
 
 #include <check.h>
 #include <errno.h>
@@ -9,18 +9,6 @@
 #include <string.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-
-/* Parse a text that must be good. The caller frees. */
-static struct config *parse_good(const char *text)
-{
-	struct config_errors errors = { 0 };
-	struct config *config = NULL;
-	int r = config_parse("f", text, strlen(text), false, &config, &errors);
-
-	ck_assert_msg(r == 0, "%s\n%s", text, errors.error_n > 0 ? errors.texts[0] : "no error");
-	config_errors_free(&errors);
-	return config;
-}
 
 START_TEST(several_binds)
 {
@@ -183,21 +171,7 @@ static const struct {
 
 START_TEST(refused)
 {
-	struct config_errors errors = { 0 };
-	struct config *config = NULL;
-	int r = config_parse("f", bads[_i].text, strlen(bads[_i].text), false, &config, &errors);
-	size_t n = 0;
-
-	ck_assert_msg(r == -EINVAL, "accepted:\n%s", bads[_i].text);
-	ck_assert_ptr_null(config);
-	for (; n < ARRAY_LEN(bads[_i].errors) && bads[_i].errors[n] != NULL; n++) {
-		ck_assert_msg(n < errors.error_n, "no error: %s", bads[_i].errors[n]);
-		ck_assert_msg(strncmp(errors.texts[n], bads[_i].errors[n], strlen(bads[_i].errors[n])) == 0,
-			      "got:  %s\nwant: %s", errors.texts[n], bads[_i].errors[n]);
-	}
-	ck_assert_msg(errors.error_n == n, "one error more: %s", errors.texts[n]);
-	config_errors_free(&errors);
-	ck_assert_uint_eq(errors.error_n, 0);
+	expect_refused(bads[_i].text, bads[_i].errors, ARRAY_LEN(bads[_i].errors));
 }
 END_TEST
 

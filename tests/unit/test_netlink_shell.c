@@ -23,6 +23,7 @@
 #include "arp/socket.h"
 #include "base/clock.h"
 #include "ndp/socket.h"
+#include "tests/unit/test_run.h"
 
 /* The exit status that means "skipped". */
 #define EXIT_SKIPPED 77
@@ -77,17 +78,6 @@ static struct netlink *open_netlink(void)
 
 	ck_assert_int_eq(netlink_open(&handler, &n), 0);
 	return n;
-}
-
-__attribute__((format(printf, 1, 2))) static void run(const char *format, ...)
-{
-	char command[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	ck_assert_msg(system(command) == 0, "%s", command);
 }
 
 /* Does the command print the text? */

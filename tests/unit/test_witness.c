@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "netlink/gateway.h"
+#include "tests/unit/test_run.h"
 
 #define EXIT_SKIPPED 77
 #define NOBODY 65534
@@ -27,17 +28,6 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct ip no_ip;
-
-__attribute__((format(printf, 1, 2))) static void run(const char *format, ...)
-{
-	char command[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
 
 static struct ip ip_of(const char *text)
 {
