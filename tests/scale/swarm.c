@@ -119,17 +119,17 @@ static struct parcel *land(struct swarm *s)
 
 /* --- nodes ---------------------------------------------------------------------------------------------------------- */
 
-/* The node's own clock, and back. */
+/* The node's own clock, which never goes back, and the way back. */
 static int64_t clock_of(const struct swarm_node *node, int64_t us)
 {
-	return node->clock_offset_us + us + us / 1000000 * node->drift_ppm;
+	return node->clock_offset_us + us + us * node->drift_ppm / 1000000;
 }
 
 static int64_t time_of(const struct swarm_node *node, int64_t clock_us)
 {
 	int64_t us = clock_us - node->clock_offset_us;
 
-	us -= us / 1000000 * node->drift_ppm;
+	us -= us * node->drift_ppm / 1000000;
 	while (clock_of(node, us) < clock_us)
 		us++;
 	return us;
