@@ -46,7 +46,7 @@ say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(WERROR) $(CFLAGS_MODE_$(MODE)) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_MODE_$(MODE)) $(LDFLAGS)
 
-PKGS := libsodium libmnl libcurl libcjson libuv yaml-0.1 libmicrohttpd
+PKGS := libsodium libmnl libnftnl libcurl libcjson libuv yaml-0.1 libmicrohttpd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 core_libs := -lsodium -lmnl
 shell_libs := $(shell pkg-config --libs $(PKGS))

@@ -2,6 +2,7 @@
 #include "arp/socket.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
@@ -68,25 +69,39 @@ int arp_socket_open(void)
 	return fd;
 }
 
-int arp_socket_send(int fd, uint32_t ifindex, const struct arp_packet *packet)
+size_t arp_socket_send_batch(int fd, const struct arp_outgoing *packets, size_t n)
 {
-	struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ARP),
-		.sll_ifindex = (int)ifindex,
-		.sll_halen = sizeof(packet->ethernet_target.bytes),
-	};
-	uint8_t frame[ARP_FRAME_LEN];
-	ssize_t sent;
+	uint8_t frames[ARP_BATCH_MAX][ARP_FRAME_LEN];
+	struct sockaddr_ll to[ARP_BATCH_MAX];
+	struct iovec parts[ARP_BATCH_MAX];
+	struct mmsghdr messages[ARP_BATCH_MAX];
+	size_t sent = 0;
+	size_t at = 0;
 
-	arp_encode(packet, frame);
-	memcpy(to.sll_addr, packet->ethernet_target.bytes, sizeof(packet->ethernet_target.bytes));
-	do {
-		sent = sendto(fd, frame, sizeof(frame), 0, (const struct sockaddr *)&to, sizeof(to));
-	} while (sent < 0 && errno == EINTR);
-	if (sent < 0)
-		return -errno;
-	return sent == ARP_FRAME_LEN ? 0 : -EIO;
+	assert(n <= ARP_BATCH_MAX);
+	for (size_t i = 0; i < n; i++) {
+		arp_encode(&packets[i].packet, frames[i]);
+		/* SOCK_RAW: the target is in the frame, only the interface is taken from here (packet(7)) */
+		to[i] = (struct sockaddr_ll){
+			.sll_family = AF_PACKET,
+			.sll_protocol = htons(ETH_P_ARP),
+			.sll_ifindex = (int)packets[i].ifindex,
+		};
+		parts[i] = (struct iovec){ frames[i], ARP_FRAME_LEN };
+		messages[i] = (struct mmsghdr){
+			.msg_hdr = { &to[i], sizeof(to[i]), &parts[i], 1, NULL, 0, 0 },
+		};
+	}
+	while (at < n) {
+		int done = sendmmsg(fd, messages + at, (unsigned int)(n - at), 0);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		sent += done > 0 ? (size_t)done : 0;
+		/* an error is told when it is the first one's: step over it */
+		at += done > 0 ? (size_t)done : 1;
+	}
+	return sent;
 }
 
 /* An interface that goes down leaves one error on a socket that is bound to all of them; the socket itself is well. */

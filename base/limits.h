@@ -61,6 +61,15 @@
 #define SERVICE_INTERFACE_MAX 8
 #define SELECTOR_MAX 8
 
+/* Preferences of a service, each with its weight as in Kubernetes; services that one may name as to be avoided. */
+#define PREFERENCE_MAX 8
+#define PREFERENCE_WEIGHT_MAX 100
+#define SERVICE_AVOID_MAX 8
+
+/* What a node's share of addresses is in proportion to. */
+#define NODE_WEIGHT_DEFAULT 100
+#define NODE_WEIGHT_MAX 1000
+
 /* Links and addresses of the host that netlink/ tracks. */
 #define LINK_MAX 1024
 #define LINK_ADDRESS_MAX 32768

@@ -28,6 +28,7 @@ int meta_encode(const struct meta *meta, uint8_t *out, size_t cap)
 		wire_write_text(&w, meta->labels.labels[i].key);
 		wire_write_text(&w, meta->labels.labels[i].value);
 	}
+	wire_write_u16(&w, meta->weight != 0 ? meta->weight : NODE_WEIGHT_DEFAULT);
 	return w.failed ? -EMSGSIZE : (int)w.len;
 }
 
@@ -63,6 +64,17 @@ static void read_labels(struct wire_reader *r, struct meta *meta)
 	}
 }
 
+/* The first version ended before it. */
+static void read_weight(struct wire_reader *r, struct meta *meta)
+{
+	meta->weight = NODE_WEIGHT_DEFAULT;
+	if (r->at == r->len)
+		return;
+	meta->weight = wire_read_u16(r);
+	if (meta->weight == 0 || meta->weight > NODE_WEIGHT_MAX)
+		wire_fail(r);
+}
+
 int meta_decode(const uint8_t *data, size_t len, struct meta *ret)
 {
 	struct wire_reader r = wire_reader_of(data, len);
@@ -73,6 +85,7 @@ int meta_decode(const uint8_t *data, size_t len, struct meta *ret)
 	meta.draining = flags & META_DRAINING;
 	read_segments(&r, &meta);
 	read_labels(&r, &meta);
+	read_weight(&r, &meta);
 	if (r.failed)
 		return -EBADMSG;
 	*ret = meta;

@@ -22,8 +22,9 @@ struct meta {
 	struct label_set labels;
 	size_t segment_n;
 	struct segment segments[SEGMENT_MAX];
-	bool ready;    /* configured, not failing: may own addresses */
-	bool draining; /* wants no addresses; hands over those it has */
+	bool ready;	 /* configured, not failing: may own addresses */
+	bool draining;	 /* wants no addresses; hands over those it has */
+	uint16_t weight; /* its share of addresses, to NODE_WEIGHT_MAX; 0: NODE_WEIGHT_DEFAULT */
 };
 
 /*

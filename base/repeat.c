@@ -23,12 +23,10 @@ bool repeat_due(struct repeat *r, struct instant now, struct rng *rng)
 	if (!instant_reached(r->next, now))
 		return false;
 	r->sent++;
-	if (r->sent < BURST_N) {
+	if (r->sent < BURST_N)
 		r->next = instant_add(now, span_ms(burst_ms[r->sent] - burst_ms[r->sent - 1]));
-	} else {
-		int64_t tenth_ms = REPEAT_REFRESH_S * 1000 / 10;
-
-		r->next = instant_add(now, span_ms(rng_between(rng, 9 * tenth_ms, 11 * tenth_ms)));
-	}
+	else
+		r->next = instant_add(
+			now, span_ms(rng_between(rng, REPEAT_REFRESH_MIN_S * 1000, REPEAT_REFRESH_MAX_S * 1000)));
 	return true;
 }

@@ -15,12 +15,20 @@ struct repeat {
 	unsigned int sent;   /* how often it fired since the start */
 };
 
-/* First shots after the start, in milliseconds, then every refresh +- 10 %. */
-#define REPEAT_BURST_MS                      \
-	{                                    \
-		0, 50, 200, 1000, 2000, 5000 \
+/*
+ * First shots after the start, in milliseconds. The second is for a lost frame; those a second and more later are for caches
+ * that refuse changes for a second (Linux neigh/locktime) and for switch ports that do not forward yet.
+ */
+#define REPEAT_BURST_MS                  \
+	{                                \
+		0, 100, 1000, 2000, 5000 \
 	}
-#define REPEAT_REFRESH_S 60
+/*
+ * Then, for ever, evenly between these: switches forget a MAC that only receives after 300 s, and addresses that were started
+ * together must not stay together.
+ */
+#define REPEAT_REFRESH_MIN_S 60
+#define REPEAT_REFRESH_MAX_S 100
 
 void repeat_start(struct repeat *r, struct instant now);
 void repeat_stop(struct repeat *r);

@@ -31,6 +31,13 @@ void rng_shuffle(struct rng *rng, void *array, size_t n, size_t size);
  */
 uint64_t hash_bytes(uint64_t seed, const void *data, size_t len);
 uint64_t hash_text(uint64_t seed, const char *text);
-uint64_t hash_mix(uint64_t x);
+
+/* The splitmix64 mixer, a bijection. Here because placement does it for each pair of address and node. */
+static inline uint64_t hash_mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
 
 #endif

@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/conflicts.h"
+#include "daemon/fencing.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/process.h"
@@ -91,20 +93,27 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 		transport_send(app->transport, action);
 		break;
 	case NODE_ACTION_CLAIM:
-		host_claim(app->host, action->claim.ip, action->claim.iface, now);
+		conflicts_hold(app, action->claim.ip);
+		fencing_hold(app, action->claim.ip, action->claim.iface, action->claim.mode);
+		host_claim(app->host, action->claim.ip, action->claim.iface, action->claim.mode, now);
 		break;
 	case NODE_ACTION_RELEASE:
 		host_release(app->host, action->claim.ip);
+		fencing_unhold(app, action->claim.ip);
+		conflicts_unhold(app, action->claim.ip);
 		break;
 	case NODE_ACTION_ANNOUNCE:
 		host_announce(app->host, action->claim.ip, now);
 		break;
 	case NODE_ACTION_MEMBER:
 		transport_members_changed(app->transport);
+		app->members_changed = true;
 		report_member(app, action);
 		break;
 	case NODE_ACTION_OWNER:
 		report_owner(app, action);
+		if (action->owner.from[0] != '\0' && action->owner.to[0] != '\0')
+			conflicts_moved(app, action->owner.ip);
 		break;
 	case NODE_ACTION_JOINED:
 		report_joined(app, action->joined.alone);
@@ -119,6 +128,15 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 		break;
 	case NODE_ACTION_STOPPED:
 		finish(app, 0);
+		break;
+	case NODE_ACTION_ASK:
+		host_ask(app->host, action->claim.ip, action->claim.iface);
+		break;
+	case NODE_ACTION_RIGHT:
+		fencing_right(app, action->right);
+		break;
+	case NODE_ACTION_OFFER:
+		conflicts_expect(app, action->offer.ip, action->offer.successor);
 		break;
 	case NODE_ACTION_WITNESS:
 		ask_witness(app, now);
@@ -184,6 +202,13 @@ void app_node_event(struct app *app, const struct node_event *event)
 	app->deferred_n = 0;
 	if (event->kind == NODE_EVENT_TICK) /* not for each packet: it looks at the key file and at all reports */
 		publish_keys(app);
+	if (app->members_changed) {
+		app->members_changed = false;
+		fencing_members(app);
+		conflicts_members(app);
+	}
+	fencing_stepped(app);
+	conflicts_stepped(app);
 	arm_tick(app);
 }
 
@@ -198,6 +223,10 @@ static void on_tick(uv_timer_t *timer)
 	if (instant_reached(app->check_at, event.now)) {
 		app->check_at = instant_add(event.now, span_s(1));
 		process_check(event.now);
+		fencing_members(app); /* keys may be others by now */
+		fencing_check(app);
+		if (instant_reached(app->steady_at, event.now))
+			app_refresh_meta(app);
 	}
 	histogram_add(&app->lateness, late, event.now);
 	if (late.us > TICK_LATE_US) {
@@ -299,7 +328,7 @@ static size_t named_interfaces(const struct config *config, const char *names[SE
 	return n;
 }
 
-static void read_meta(const struct app *app, struct meta *meta)
+static void read_meta(struct app *app, struct meta *meta)
 {
 	const char *names[SEGMENT_MAX];
 	size_t name_n = named_interfaces(app->config, names);
@@ -313,6 +342,7 @@ static void read_meta(const struct app *app, struct meta *meta)
 	if (found > meta->segment_n)
 		log_warning("segments-cut found=%zu used=%zu hint=\"name the interfaces in services\"", found,
 			    meta->segment_n);
+	meta->segment_n = steady_filter(&app->steady, meta->segments, meta->segment_n, clock_now(), &app->steady_at);
 	/* the least important segments give way to labels: a node without its labels would match wrong services */
 	while (meta->segment_n > 0 && meta_encode(meta, bytes, sizeof(bytes)) < 0)
 		meta->segment_n--;
@@ -362,6 +392,7 @@ static void on_claim_failed(void *arg, struct ip ip, int error)
 	char text[IP_TEXT_MAX];
 
 	log_error("claim-failed ip=%s error=\"%s\"", ip_format(ip, text), strerror(-error));
+	fencing_unhold(app, ip);
 	app_node_event(app, &event);
 }
 
@@ -372,24 +403,27 @@ static void on_lost(void *arg, struct ip ip, const char *why)
 	char text[IP_TEXT_MAX];
 
 	log_warning("address-lost ip=%s reason=\"%s\"", ip_format(ip, text), why);
+	fencing_unhold(app, ip);
 	app_node_event(app, &event);
 }
 
-static void on_stranger(void *arg, struct ip ip, struct mac mac, const char *iface)
+static void on_answer(void *arg, struct ip ip, struct mac mac, const char *iface, bool ours)
 {
 	struct app *app = arg;
-	char ip_text[IP_TEXT_MAX];
-	char mac_text[MAC_TEXT_MAX];
-	struct event *event;
+	struct node_event event = { .kind = NODE_EVENT_ANSWER, .now = clock_now() };
 
-	ip_format(ip, ip_text);
-	mac_format(mac, mac_text);
-	log_warning("address-conflict ip=%s iface=%s mac=%s action=announced-again", ip_text, iface, mac_text);
-	event = event_ring_push(app->events, clock_wall_ms(), EVENT_LINK, "%s is announced by %s on %s too", ip_text,
-				mac_text, iface);
-	event_field_add(event, "ip", "%s", ip_text);
-	event_field_add(event, "mac", "%s", mac_text);
-	event_field_add(event, "interface", "%s", iface);
+	event.answer.ip = ip;
+	event.answer.mac = mac;
+	app_node_event(app, &event);
+	fencing_answered(app, ip);
+	if (ours)
+		conflicts_seen(app, ip, mac, iface);
+}
+
+static void on_heard(void *arg, const char *iface)
+{
+	(void)iface;
+	fencing_heard(arg);
 }
 
 /* --- signals, reload, watchdog -------------------------------------------------------------------------------------- */
@@ -442,6 +476,7 @@ int app_apply_services(struct app *app)
 	if (services == NULL)
 		return -ENOMEM;
 	app->services = services;
+	fencing_services(app);
 	event.services.services = services;
 	event.services.service_n = app->config->service_n;
 	app_node_event(app, &event);
@@ -489,9 +524,11 @@ static int choose_endpoints(struct app *app)
 
 static int open_host(struct app *app)
 {
-	const struct host_handler handler = { on_host_changed, on_claimed, on_claim_failed, on_lost, on_stranger, app };
+	const struct host_handler handler = { on_host_changed, on_claimed, on_claim_failed, on_lost, on_answer,
+					      on_heard,	       app };
+	const struct host_config config = { 0 };
 	struct config_errors errors = { 0 };
-	int error = host_open(&app->loop, &handler, &app->host);
+	int error = host_open(&app->loop, &config, &handler, &app->host);
 
 	if (error == -EPERM || error == -EACCES) {
 		log_error("missing capability: mlbd needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root or by its "
@@ -585,6 +622,11 @@ static int make_node(struct app *app)
 	node.gossip.seed_n = config->gossip.seed_n;
 	memcpy(node.gossip.seeds, config->gossip.seeds, sizeof(node.gossip.seeds));
 	election_config_defaults(&node.election);
+	node.election.partition = config->partition;
+	if (!fencing_has_gate(app)) /* nothing keeps the kernel from answering: let go at once */
+		node.election.right_grace = span_us(0);
+	node.election.ask_first = config->conflict.first_probe;
+	node.election.path_ahead = span_us((config->gossip.timers.silence.us + config->gossip.timers.verify.us) / 2);
 	read_meta(app, &app->meta);
 	node.meta = app->meta;
 	app->keyring = keyring_new(config, MEMBER_DEFAULT);
@@ -639,9 +681,16 @@ static int start(struct app *app)
 	int status;
 
 	if ((status = open_host(app)) != 0 || (status = open_gossip(app)) != 0 || (status = open_witness(app)) != 0 ||
-	    (status = open_control(app)) != 0 || (status = make_node(app)) != 0)
+	    (status = open_control(app)) != 0)
+		return status;
+	/* first, for the gate's thread inherits it */
+	process_init(app->config->process.realtime_priority, app->config->process.lock_memory);
+	if ((status = fencing_open(app)) != 0 || (status = make_node(app)) != 0)
 		return status;
 	clean_leftovers(app);
+	if (conflicts_open(app) != 0)
+		return 1;
+	fencing_members(app);
 	start_loop(app);
 	log_info("started version=%s name=%s gossip=%s services=%zu instance=%016llx", MLB_VERSION,
 		 app->config->node.name, endpoint_format(app->endpoints[0], text), app->config->service_n,
@@ -681,7 +730,6 @@ int app_run(struct config *config)
 		goto out;
 	status = start(app);
 	if (status == 0) {
-		process_init(config->process.realtime_priority, config->process.lock_memory);
 		uv_run(&app->loop, UV_RUN_DEFAULT);
 		status = app->exit_status;
 		transport_stop(app->transport); /* from here on nothing may claim again */
@@ -689,6 +737,8 @@ int app_run(struct config *config)
 		app->ended = true;
 		release_all(app);
 		host_flush(app->host);
+		fencing_close(app);
+		conflicts_close(app);
 		log_info("stopped status=%d", status);
 	}
 	control_close(app->control);

@@ -12,8 +12,12 @@
 #include "daemon/host.h"
 #include "daemon/keyring.h"
 #include "daemon/node.h"
+#include "daemon/steady.h"
 #include "daemon/transport.h"
 #include "daemon/witness.h"
+
+struct fencing;	  /* daemon/fencing.h */
+struct conflicts; /* daemon/conflicts.h */
 
 struct app {
 	uv_loop_t loop;
@@ -27,6 +31,8 @@ struct app {
 	struct keyring *keyring;	   /* owned */
 	struct transport *transport;	   /* owned */
 	struct witness *witness;	   /* owned; NULL: none */
+	struct fencing *fencing;	   /* owned */
+	struct conflicts *conflicts;	   /* owned */
 	uv_poll_t witness_poll;
 	struct instant witness_logged;
 	size_t endpoint_n; /* where the others reach us, path by path */
@@ -35,12 +41,15 @@ struct app {
 	uv_timer_t watchdog_timer;
 	uv_timer_t stop_timer;
 	uv_signal_t signals[3];
-	struct meta meta; /* as last told to the node */
+	struct meta meta;	  /* as last told to the node */
+	struct steady steady;	  /* the host's links */
+	struct instant steady_at; /* when one of them may be used again */
 	struct instant started;
 	struct instant check_at;   /* next look at the process itself */
 	struct instant tick_due;   /* when the tick timer should fire, to measure lateness */
 	struct histogram lateness; /* of ticks */
 	uint64_t hello_n;	   /* HELLOs sent, to spread the questions that go with them */
+	bool members_changed;	   /* the guard is to be told */
 	bool in_step;		   /* node_step's actions are being carried out */
 	bool stopping;
 	bool ended; /* the loop is over: addresses are being released for good */

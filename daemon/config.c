@@ -25,6 +25,9 @@
 /* Above what runs at real-time priority by mistake, below what the kernel does there (its interrupt threads have 50). */
 #define REALTIME_PRIORITY_DEFAULT 10
 
+/* A loop that stands still for so long is not late but stuck. */
+#define HANG_DEFAULT_S 2
+
 #define CONTROL_SOCKET_DEFAULT "/run/mlb/mlbd.sock"
 
 /* Labels share META_LEN_MAX with the segments of the node; this leaves room for eight of ordinary length. */
@@ -106,7 +109,9 @@ static void read_node_labels(struct config_reader *r, const struct config_node *
 
 static void read_node(struct config_reader *r, const struct config_node *node, void *target)
 {
-	static const struct config_key keys[] = { { "name", read_node_name }, { "labels", read_node_labels } };
+	static const struct config_key keys[] = { { "name", read_node_name },
+						  { "labels", read_node_labels },
+						  { "weight", config_read_node_weight } };
 
 	config_mapping(r, node, keys, sizeof(keys) / sizeof(keys[0]), target);
 }
@@ -201,9 +206,17 @@ static void read_gossip(struct config_reader *r, const struct config_node *node,
 static void read_root(struct config_reader *r)
 {
 	static const struct config_key keys[] = {
-		{ "node", read_node },	     { "gossip", read_gossip },	      { "services", config_read_services },
-		{ "control", read_control }, { "pools", config_unsupported }, { "kubernetes", config_unsupported },
+		{ "node", read_node },
+		{ "gossip", read_gossip },
+		{ "services", config_read_services },
+		{ "control", read_control },
+		{ "pools", config_unsupported },
+		{ "kubernetes", config_unsupported },
 		{ "process", read_process },
+		{ "partition", config_read_partition },
+		{ "conflict", config_read_conflict },
+		{ "placement", config_read_placement },
+		{ "fencing", config_read_fencing },
 	};
 	const struct config_node *root = r->tree->root;
 
@@ -231,6 +244,10 @@ static struct config *config_new(const char *path)
 		return NULL;
 	config->process.realtime_priority = REALTIME_PRIORITY_DEFAULT;
 	config->process.lock_memory = true;
+	config_default_conflict(&config->conflict);
+	config_default_placement(config);
+	config->fencing.guard = true;
+	config->fencing.hang = span_s(HANG_DEFAULT_S);
 	config->path = strdup(path);
 	if (config->path != NULL)
 		return config;
@@ -313,6 +330,7 @@ void config_free(struct config *config)
 		free(config->gossip.binds[i]);
 	free(config->gossip.key_file);
 	free(config->control.socket);
+	free(config->fencing.guard_socket);
 	sodium_memzero(&config->gossip.ring, sizeof(config->gossip.ring));
 	free(config);
 }
@@ -333,6 +351,13 @@ struct election_service *config_election_services(const struct config *config)
 			.selectors = service->selectors,
 			.selector_n = service->selector_n,
 			.mode = service->mode,
+			.preferences = service->preferences,
+			.preference_n = service->preference_n,
+			.group = service->group,
+			.spread = service->spread,
+			.apart = service->apart,
+			.avoids = (const char *const *)service->avoids,
+			.avoid_n = service->avoid_n,
 		};
 	}
 	return services;

@@ -13,6 +13,7 @@
 #include "base/label.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "daemon/conflict.h"
 #include "election/election.h"
 #include "gossip/gossip.h"
 #include "gossip/seal.h"
@@ -26,6 +27,13 @@ struct config_service {
 	enum claim_mode mode;
 	struct label_selector *selectors; /* owned, each with what it owns */
 	size_t selector_n;
+	struct election_preference *preferences; /* owned, each with what it owns */
+	size_t preference_n;
+	char *group; /* owned; NULL: none */
+	bool spread;
+	char *apart;   /* owned; NULL: none */
+	char **avoids; /* owned, each too: names of other services */
+	size_t avoid_n;
 	unsigned int line; /* where it stands in the file, for later errors */
 };
 
@@ -34,12 +42,21 @@ enum config_profile { CONFIG_PROFILE_LAN, CONFIG_PROFILE_FAST, CONFIG_PROFILE_QU
 /* Who is asked whether it is us or the other one, where two nodes are all there are. */
 enum config_witness { CONFIG_WITNESS_NONE, CONFIG_WITNESS_GATEWAY, CONFIG_WITNESS_ADDRESS };
 
+/* The gate in the kernel: where it can be had, never, or not without it. */
+enum config_gate { CONFIG_GATE_AUTO, CONFIG_GATE_OFF, CONFIG_GATE_REQUIRED };
+
 struct config {
 	char *path; /* owned: the file that it was read from */
 	struct {
 		char name[NODE_NAME_MAX + 1];
 		struct label_set labels;
+		uint16_t weight;
 	} node;
+	struct {
+		enum rebalance_policy rebalance;
+		struct span delay; /* a node must have been there for so long */
+		unsigned int rate; /* placement units in a second, of each owner */
+	} placement;
 	struct {
 		/* Owned, each an address or an interface, path by path; none: the address that reaches the first peer. */
 		char *binds[PATH_MAX_N];
@@ -65,6 +82,14 @@ struct config {
 		bool listen_set;
 		struct endpoint listen; /* metrics */
 	} control;
+	enum partition_policy partition;
+	struct conflict_config conflict;
+	struct {
+		enum config_gate gate;
+		bool guard;	    /* there is to be one */
+		char *guard_socket; /* owned; where the service manager's listens; NULL: start our own */
+		struct span hang;   /* the guard ends a daemon whose loop stands still for so long */
+	} fencing;
 	struct {
 		int realtime_priority; /* 1 to 99 of SCHED_RR; 0: off */
 		bool lock_memory;

@@ -135,16 +135,19 @@ static void read_interfaces(struct config_reader *r, const struct config_node *l
 
 static void read_claim(struct config_reader *r, const struct config_node *node, void *target)
 {
+	static const char *const names[] = { "address", "route", "none" }; /* as in enum claim_mode */
+	struct config_service *service = ((struct service_target *)target)->service;
 	const char *text = config_text(r, node);
 	char quote[CONFIG_QUOTE_MAX];
 
-	(void)target; /* its mode is CLAIM_ADDRESS from the start */
-	if (text == NULL || strcmp(text, "address") == 0)
-		return;
-	if (strcmp(text, "route") == 0 || strcmp(text, "none") == 0)
-		config_fail(r, node, "%s is not supported by this version: use address", text);
-	else
-		config_fail(r, node, "%s must be address", config_quote(text, quote));
+	for (size_t i = 0; text != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			service->mode = (enum claim_mode)i;
+			return;
+		}
+	}
+	if (text != NULL)
+		config_fail(r, node, "%s must be address, route or none", config_quote(text, quote));
 }
 
 /* A requirement at the end of a selector that has room for it. */
@@ -255,7 +258,7 @@ static void read_expression(struct config_reader *r, const struct config_node *n
 		config_fail(r, values, "Exists and DoesNotExist take no values: remove them");
 }
 
-static void read_match_labels(struct config_reader *r, const struct config_node *node, void *target)
+void config_read_match_labels(struct config_reader *r, const struct config_node *node, void *target)
 {
 	if (node->child_n > SELECTOR_REQUIREMENT_MAX)
 		config_fail(r, node, "has %zu labels, at most %d are possible", node->child_n,
@@ -264,7 +267,7 @@ static void read_match_labels(struct config_reader *r, const struct config_node 
 		config_any_mapping(r, node, read_match_label, target);
 }
 
-static void read_match_expressions(struct config_reader *r, const struct config_node *list, void *target)
+void config_read_match_expressions(struct config_reader *r, const struct config_node *list, void *target)
 {
 	if (!config_list(r, list, SELECTOR_REQUIREMENT_MAX))
 		return;
@@ -273,9 +276,15 @@ static void read_match_expressions(struct config_reader *r, const struct config_
 }
 
 static const struct config_key selector_keys[] = {
-	{ "matchLabels", read_match_labels },
-	{ "matchExpressions", read_match_expressions },
+	{ "matchLabels", config_read_match_labels },
+	{ "matchExpressions", config_read_match_expressions },
 };
+
+bool config_selector_alloc(struct config_reader *r, const struct config_node *node, struct label_selector *selector)
+{
+	selector->requirements = config_alloc(r, node, 2 * SELECTOR_REQUIREMENT_MAX, sizeof(*selector->requirements));
+	return selector->requirements != NULL;
+}
 
 static void read_selectors(struct config_reader *r, const struct config_node *list, void *target)
 {
@@ -288,12 +297,15 @@ static void read_selectors(struct config_reader *r, const struct config_node *li
 	     node = node->next) {
 		struct label_selector *selector = &service->selectors[service->selector_n++];
 
-		selector->requirements =
-			config_alloc(r, node, 2 * SELECTOR_REQUIREMENT_MAX, sizeof(*selector->requirements));
-		if (selector->requirements != NULL)
+		if (config_selector_alloc(r, node, selector))
 			config_mapping(r, node, selector_keys, sizeof(selector_keys) / sizeof(selector_keys[0]),
 				       selector);
 	}
+}
+
+static void read_placement(struct config_reader *r, const struct config_node *node, void *target)
+{
+	config_read_service_placement(r, node, ((struct service_target *)target)->service);
 }
 
 static const struct config_key service_keys[] = {
@@ -302,6 +314,11 @@ static const struct config_key service_keys[] = {
 	{ "interfaces", read_interfaces },
 	{ "claim", read_claim },
 	{ "nodeSelectors", read_selectors },
+	{ "preferences", read_placement },
+	{ "group", read_placement },
+	{ "spread", read_placement },
+	{ "apart", read_placement },
+	{ "antiAffinity", read_placement },
 	{ "pool", config_unsupported },
 	{ "ipFamilies", config_unsupported },
 	{ "check", config_unsupported },
@@ -379,12 +396,13 @@ void config_read_services(struct config_reader *r, const struct config_node *lis
 				    ADDRESS_MAX);
 		check_unique(r, all.names, all.name_n);
 		check_unique(r, all.addresses, all.address_n);
+		config_check_placement(r, list);
 	}
 	free(all.names);
 	free(all.addresses);
 }
 
-static void selector_free(struct label_selector *selector)
+void config_selector_free(struct label_selector *selector)
 {
 	for (size_t i = 0; i < selector->requirement_n; i++) {
 		for (size_t j = 0; j < selector->requirements[i].value_n; j++)
@@ -400,9 +418,10 @@ void config_service_free(struct config_service *service)
 	for (size_t i = 0; i < service->interface_n; i++)
 		free(service->interfaces[i]);
 	for (size_t i = 0; i < service->selector_n; i++)
-		selector_free(&service->selectors[i]);
+		config_selector_free(&service->selectors[i]);
 	free(service->name);
 	free(service->addresses);
 	free(service->interfaces);
 	free(service->selectors);
+	config_service_placement_free(service);
 }

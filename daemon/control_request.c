@@ -74,6 +74,7 @@ static const struct route routes[] = {
 	{ PATH_PREFIX "undrain", COMMAND(NULL) },
 	{ PATH_PREFIX "reload", COMMAND(NULL) },
 	{ PATH_PREFIX "handover", COMMAND("service", "node") },
+	{ PATH_PREFIX "services/explain", COMMAND("service") },
 	{ PATH_PREFIX "keys", "GET", NULL, { NULL }, NULL, NULL },
 	{ PATH_PREFIX "keys/add", "POST", NULL, { NULL }, "key", NULL },
 	{ PATH_PREFIX "keys/use", "POST", NULL, { "fingerprint" }, NULL, "force" },

@@ -2,69 +2,43 @@
 /*
  * DOC: holding an address
  *
- * A claim is an RTM_NEWADDR of ip/32 or ip/128 with a valid lifetime of HOST_LEASE_S, renewed every HOST_RENEW_MS while we
- * hold it. So a daemon that dies or hangs loses its addresses without anybody's help. The price is that a renewal
+ * In mode `address` a claim is an RTM_NEWADDR of ip/32 or ip/128 with a valid lifetime of the lease, renewed four times in it
+ * while we hold it. So a daemon that dies or hangs loses its addresses without anybody's help. The price is that a renewal
  * (NLM_F_REPLACE) on an expired address would bring it back: a daemon that was stopped for longer than the lease wakes up as
  * an owner of something that another node has taken. Therefore a renewal that comes later than the lease is not sent; the
- * address is given up ("lost") and the election decides anew.
+ * address is given up ("lost") and the election decides anew. In mode `route` a claim is a local route, which has no lifetime,
+ * and in mode `none` it is nothing that the kernel knows of; a daemon that was stopped for longer than the lease gives them up
+ * in the same way.
  *
  * The first announcement follows the kernel's acknowledgement, in the same loop turn: announcing before the kernel answers
  * would draw packets that it rejects.
+ *
+ * Many addresses move at once, so nothing is done for each that can be done for all: requests, frames and joins of groups are
+ * gathered during a turn of the loop and go out in batches at its end (on_prepare), and what takes long is left for the next.
+ * An IPv6 address beside n others costs the kernel time in proportion to n, so renewals are spread over the time between two.
  */
 #include "daemon/host.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "arp/socket.h"
-#include "base/clock.h"
-#include "base/rng.h"
-#include "daemon/announcer.h"
+#include "daemon/host_internal.h"
 #include "daemon/log.h"
-#include "ndp/socket.h"
-#include "netlink/netlink.h"
+#include "daemon/responder.h"
 
-#define HASH_FUNCTION(key, len, hash) ((hash) = (unsigned int)hash_bytes(0, (key), (len)))
-#include <uthash.h>
+#include <uthash.h> /* with the hash function that the header sets */
 
-/* A stranger's announcement is reported and answered once per DEFEND_INTERVAL (RFC 5227 1.1, 2.4). */
-#define DEFEND_INTERVAL_S 10
+/* Renewed in one go: this many, or a part of all. */
+#define RENEW_BATCH_MIN 32
+#define RENEW_SLICES 16
 
-/* Frames read per wake-up of a socket, so that a storm of ARP cannot hold the loop. */
-#define FRAMES_PER_TURN 64
+/* Told or confirmed in one turn, so that those who hear of it get their turn. */
+#define READY_PER_TURN 256
 
-struct held {
-	struct ip ip; /* key */
-	uint32_t ifindex;
-	char iface[IFACE_NAME_MAX + 1];
-	bool acknowledged;	 /* the kernel has accepted it */
-	bool confirmed;		 /* and has it in service: announced, and the node told */
-	struct instant renewed;	 /* when the last renewal was sent */
-	struct instant defended; /* when a stranger was last reported */
-	struct instant restore_window;
-	unsigned int restore_n; /* times it was put back since restore_window */
-	UT_hash_handle hh;
-};
-
-struct host {
-	struct host_handler handler;
-	struct netlink *netlink;     /* owned */
-	struct announcer *announcer; /* owned */
-	struct held *held;	     /* owned hash by ip */
-	size_t pending_n;	     /* acknowledged, but not confirmed */
-	int arp_fd;
-	int ndp_fd; /* -1 where IPv6 is off */
-	bool forwards_v6;
-	uv_poll_t polls[4];
-	uv_timer_t announce_timer;
-	uv_timer_t renew_timer;
-};
-
-static struct held *find_held(const struct host *host, struct ip ip)
+struct held *host_find_held(const struct host *host, struct ip ip)
 {
 	struct held *held;
 
@@ -72,171 +46,300 @@ static struct held *find_held(const struct host *host, struct ip ip)
 	return held;
 }
 
+/* ---- the lists that a held address is in ---- */
+
+static void queue_add(struct held **queue, struct held *held)
+{
+	DL_APPEND2(*queue, held, queue_prev, queue_next);
+}
+
+/* Which queue an address in this phase waits in; NULL: in none. */
+static struct held **queue_of(struct host *host, const struct held *held)
+{
+	if (held->phase == HELD_REFUSED || (held->phase == HELD_ACCEPTED && held->mode == CLAIM_NONE))
+		return &host->ready;
+	return held->phase == HELD_ACCEPTED ? &host->waiting : NULL;
+}
+
+static void queue_remove(struct host *host, struct held *held)
+{
+	struct held **queue = queue_of(host, held);
+
+	if (queue != NULL)
+		DL_DELETE2(*queue, held, queue_prev, queue_next);
+}
+
 static void forget(struct host *host, struct held *held)
 {
-	host->pending_n -= held->acknowledged && !held->confirmed;
-	announcer_stop(host->announcer, held->ip);
+	queue_remove(host, held);
+	if (held->port != NULL) {
+		announcer_stop(host->announcer, held->ip);
+		responder_stop(host, held);
+		DL_DELETE2(held->port->held, held, port_prev, port_next);
+		DL_DELETE2(host->renewal, held, renew_prev, renew_next);
+	}
 	HASH_DEL(host->held, held);
 	free(held);
 }
 
-/* Give up an address for a reason of this host, and say so. */
-static void lose(struct host *host, struct held *held, const char *why)
+static void kernel_remove(struct host *host, const struct held *held)
+{
+	if (held->port != NULL && held->mode != CLAIM_NONE)
+		(void)netlink_del(host->netlink, held->kernel, held->ip);
+}
+
+void host_lose(struct host *host, struct held *held, const char *why)
 {
 	struct ip ip = held->ip;
+	bool confirmed = held->phase == HELD_CONFIRMED;
 
-	(void)netlink_del(host->netlink, held->ifindex, ip);
+	kernel_remove(host, held);
 	forget(host, held);
-	host->handler.lost(host->handler.arg, ip, why);
+	if (confirmed)
+		host->handler.lost(host->handler.arg, ip, why);
+	else
+		host->handler.claim_failed(host->handler.arg, ip, -ENETDOWN);
+}
+
+/* ---- the lease ---- */
+
+static struct span renew_interval(const struct host *host)
+{
+	return span_us(span_s(host->lease_s).us / HOST_RENEW_PER_LEASE);
+}
+
+/* Ask the kernel for what the mode needs. The answer comes to on_netlink_added. 0, -ENOBUFS or -ENOMEM: it was not asked. */
+static int kernel_add(struct host *host, const struct held *held)
+{
+	int error = 0;
+
+	if (held->mode != CLAIM_NONE)
+		error = netlink_add(host->netlink, held->kernel, held->ip, host->lease_s);
+	return error == -ENOBUFS || error == -ENOMEM ? error : 0;
 }
 
 static void renew(struct host *host, struct held *held, struct instant now)
 {
 	held->renewed = now;
-	(void)netlink_add(host->netlink, held->ifindex, held->ip, HOST_LEASE_S); /* errors come to on_added */
+	DL_DELETE2(host->renewal, held, renew_prev, renew_next);
+	DL_APPEND2(host->renewal, held, renew_prev, renew_next);
+	if (held->mode == CLAIM_ADDRESS)
+		(void)kernel_add(host, held); /* the next one is in time, too */
 }
 
-static void send_frames(struct host *host, struct ip ip, uint32_t ifindex)
+static void on_renew_timer(uv_timer_t *timer);
+
+/* Set the timer for the next renewal: at least `gap` away. */
+static void renew_arm(struct host *host, struct instant now, struct span gap)
 {
-	const struct netlink_link *link = netlink_table_link(netlink_table(host->netlink), ifindex);
-	struct arp_packet request;
-	struct arp_packet reply;
-	struct ndp_packet advertisement;
-	struct ip all_nodes;
+	struct span left;
 
-	if (link == NULL || !link->running)
-		return; /* the schedule starts again when the link is back */
-	if (ip.family == IP_V4) {
-		/* Both forms: some routers ignore the one, some the other (RFC 5227 section 3). */
-		request = arp_gratuitous_request(link->mac, ip);
-		reply = arp_gratuitous_reply(link->mac, ip);
-		(void)arp_socket_send(host->arp_fd, ifindex, &request);
-		(void)arp_socket_send(host->arp_fd, ifindex, &reply);
-	} else if (host->ndp_fd >= 0) {
-		advertisement = ndp_unsolicited(ip, link->mac, host->forwards_v6);
-		(void)ip_parse("ff02::1", &all_nodes);
-		(void)ndp_socket_send(host->ndp_fd, ifindex, ip, all_nodes, &advertisement);
-	}
-}
-
-static void on_announce_timer(uv_timer_t *timer);
-
-/* Send what is due and sleep until the next. */
-static void announce(struct host *host, struct instant now)
-{
-	struct instant next;
-	struct ip ip;
-	uint32_t ifindex;
-
-	while (announcer_due(host->announcer, now, &ip, &ifindex))
-		send_frames(host, ip, ifindex);
-	next = announcer_deadline(host->announcer);
-	if (next.us == INSTANT_NEVER.us) {
-		uv_timer_stop(&host->announce_timer);
+	if (host->renewal == NULL) {
+		uv_timer_stop(&host->renew_timer);
 		return;
 	}
-	uv_update_time(host->announce_timer.loop);
-	uv_timer_start(&host->announce_timer, on_announce_timer, (uint64_t)(instant_since(next, now).us / 1000 + 1), 0);
+	left = instant_since(instant_add(host->renewal->renewed, renew_interval(host)), now);
+	if (left.us < gap.us)
+		left = gap;
+	uv_update_time(host->renew_timer.loop);
+	uv_timer_start(&host->renew_timer, on_renew_timer, (uint64_t)((left.us + 999) / 1000), 0);
 }
 
-static void on_announce_timer(uv_timer_t *timer)
+/* Give up what could not be renewed in time. One by one: what `lost` sets off may release or claim other addresses. */
+static void drop_expired(struct host *host, struct instant now)
 {
-	announce(timer->data, clock_now());
-}
-
-/* The first address whose lease ran out before we could renew it, or NULL. */
-static struct held *find_expired(const struct host *host, struct instant now)
-{
-	for (struct held *held = host->held; held != NULL; held = held->hh.next) {
-		if (instant_since(now, held->renewed).us >= span_s(HOST_LEASE_S).us)
-			return held;
-	}
-	return NULL;
+	while (host->renewal != NULL && instant_since(now, host->renewal->renewed).us >= span_s(host->lease_s).us)
+		host_lose(host, host->renewal, "lease-expired");
 }
 
 static void on_renew_timer(uv_timer_t *timer)
 {
 	struct host *host = timer->data;
 	struct instant now = clock_now();
-	struct held *held;
+	size_t slice = HASH_COUNT(host->held) / RENEW_SLICES;
+	struct span interval = renew_interval(host);
 
-	/* one by one: what `lost` sets off may release or claim other addresses */
-	while ((held = find_expired(host, now)) != NULL)
-		lose(host, held, "lease-expired");
-	for (held = host->held; held != NULL; held = held->hh.next)
-		renew(host, held, now);
+	slice = slice < RENEW_BATCH_MIN ? RENEW_BATCH_MIN : slice;
+	drop_expired(host, now);
+	for (size_t i = 0; i < slice && host->renewal != NULL; i++) {
+		if (instant_since(now, host->renewal->renewed).us < interval.us)
+			break;
+		renew(host, host->renewal, now);
+	}
+	/* the slices of all addresses, twice as fast as needed */
+	renew_arm(host, now, span_us(interval.us / RENEW_SLICES / 2));
+	host->kicked = true;
 }
+
+void host_lease(struct host *host, unsigned int lease_s)
+{
+	struct instant now = clock_now();
+	struct span former = span_s(host->lease_s);
+	struct held *held;
+	size_t n = 0;
+
+	host->lease_s = lease_s != 0 ? lease_s : HOST_LEASE_S;
+	if (span_s(host->lease_s).us == former.us)
+		return;
+	DL_COUNT2(host->renewal, held, n, renew_next);
+	held = host->renewal;
+	for (size_t i = 0; i < n; i++) {
+		struct held *next = held->renew_next;
+
+		if (instant_since(now, held->renewed).us < former.us)
+			renew(host, held, now);
+		else /* late already: the timer gives it up */
+			held->renewed = (struct instant){ INT64_MIN / 2 };
+		held = next;
+	}
+	renew_arm(host, now, span_ms(0));
+	host->kicked = true;
+}
+
+/* ---- into service ---- */
 
 static void confirm(struct host *host, struct held *held, struct instant now)
 {
 	struct ip ip = held->ip;
 
-	host->pending_n--;
-	held->confirmed = true;
-	(void)announcer_start(host->announcer, ip, held->ifindex, now);
-	announce(host, now);
+	queue_remove(host, held);
+	held->phase = HELD_CONFIRMED;
+	responder_start(host, held);
+	(void)announcer_start(host->announcer, ip, held->port->ifindex, 0, now);
+	host->kicked = true;
 	host->handler.claimed(host->handler.arg, ip);
 }
 
-/* The first address that the kernel acknowledged and has put into service since, or NULL. */
-static struct held *find_in_service(const struct host *host)
+/* Addresses that the kernel accepted and has put into service since. Each is looked at once: what follows may add others. */
+static void confirm_waiting(struct host *host, struct instant now)
 {
-	for (struct held *held = host->held; held != NULL && host->pending_n > 0; held = held->hh.next) {
-		if (held->acknowledged && !held->confirmed &&
-		    netlink_table_has_address(netlink_table(host->netlink), held->ifindex, held->ip))
-			return held;
+	struct held *held;
+	size_t n = 0;
+
+	DL_COUNT2(host->waiting, held, n, queue_next);
+	while (n-- > 0 && host->waiting != NULL) {
+		held = host->waiting;
+		if (netlink_has(host->netlink, held->kernel, held->ip)) {
+			confirm(host, held, now);
+			continue;
+		}
+		DL_DELETE2(host->waiting, held, queue_prev, queue_next);
+		queue_add(&host->waiting, held);
 	}
-	return NULL;
 }
+
+/* Tell of claims that needed nothing of the kernel, and of those that could not be made. */
+static void tell_ready(struct host *host, struct instant now)
+{
+	for (unsigned int i = 0; i < READY_PER_TURN && host->ready != NULL; i++) {
+		struct held *held = host->ready;
+		struct ip ip = held->ip;
+		int error = held->error;
+
+		if (held->phase != HELD_REFUSED) {
+			confirm(host, held, now);
+			continue;
+		}
+		forget(host, held);
+		host->handler.claim_failed(host->handler.arg, ip, error);
+	}
+}
+
+/* The end of a turn: whatever its callbacks have queued goes out before the loop sleeps. */
+static void on_prepare(uv_prepare_t *prepare);
+
+static void on_idle(uv_idle_t *idle)
+{
+	(void)idle; /* keeps the loop from sleeping; on_prepare does the work */
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct host *host = prepare->data;
+	struct instant now;
+	bool more;
+
+	if (!host->kicked)
+		return;
+	host->kicked = false;
+	now = clock_now();
+	tell_ready(host, now);
+	(void)netlink_send(host->netlink);
+	host_frames_work(host, now);
+	more = ndp_groups_work(host->groups) || host->ready != NULL;
+	host->kicked |= more;
+	if (host->kicked)
+		uv_idle_start(&host->idle, on_idle);
+	else
+		uv_idle_stop(&host->idle);
+}
+
+/* ---- what the kernel says ---- */
 
 static void on_netlink_changed(void *arg)
 {
 	struct host *host = arg;
-	struct held *held;
+	struct instant now = clock_now();
 
-	host->handler.changed(host->handler.arg); /* first: a link may have gone in the same turn */
-	while ((held = find_in_service(host)) != NULL)
-		confirm(host, held, clock_now());
+	host->table_version++;
+	host_ports_follow(host, now); /* first: a link may have gone in the same turn */
+	host->handler.changed(host->handler.arg);
+	confirm_waiting(host, now);
 }
 
-/* Another program removed one of our addresses: put it back, but do not fight for ever. */
-static void on_netlink_removed(void *arg, uint32_t index, struct ip ip)
+/* Why an address that was removed cannot be put back now; NULL: it can. */
+static const char *why_not_restored(struct host *host, struct held *held, struct instant now)
 {
-	struct host *host = arg;
-	struct held *held = find_held(host, ip);
-	struct instant now = clock_now();
-	char text[IP_TEXT_MAX];
+	const struct netlink_link *link = netlink_table_link(netlink_table(host->netlink), held->port->ifindex);
 
-	if (held == NULL || held->ifindex != index)
-		return;
-	if (instant_since(now, held->renewed).us >= span_s(HOST_LEASE_S).us) {
-		lose(host, held, "lease-expired");
-		return;
-	}
+	if (link == NULL)
+		return "interface-gone";
+	if (!link->up && held->mode == CLAIM_ADDRESS)
+		return "link-down"; /* the kernel takes IPv6 addresses with it */
+	if (instant_since(now, held->renewed).us >= span_s(host->lease_s).us)
+		return "lease-expired";
 	if (instant_since(now, held->restore_window).us >= span_s(60).us) {
 		held->restore_window = now;
 		held->restore_n = 0;
 	}
-	if (++held->restore_n > HOST_RESTORE_MAX) {
-		lose(host, held, "removed-by-others");
+	return ++held->restore_n > HOST_RESTORE_MAX ? "removed-by-others" : NULL;
+}
+
+/* Another program removed an address or a route of ours: put it back, but do not fight for ever. */
+static void on_netlink_removed(void *arg, uint32_t index, struct ip ip)
+{
+	struct host *host = arg;
+	struct held *held = host_find_held(host, ip);
+	struct instant now = clock_now();
+	char text[IP_TEXT_MAX];
+	const char *why;
+
+	if (held == NULL || held->port == NULL || held->mode == CLAIM_NONE || held->kernel != index)
+		return;
+	why = why_not_restored(host, held, now);
+	if (why != NULL) {
+		host_lose(host, held, why);
 		return;
 	}
 	log_warning("address-removed-by-others ip=%s iface=%s action=restored times=%u", ip_format(ip, text),
-		    held->iface, held->restore_n);
+		    held->port->name, held->restore_n);
 	renew(host, held, now);
-	(void)announcer_start(host->announcer, ip, index, now);
-	announce(host, now);
+	if (held->mode == CLAIM_ROUTE)
+		(void)kernel_add(host, held);
+	if (held->phase == HELD_CONFIRMED)
+		(void)announcer_start(host->announcer, ip, held->port->ifindex, 0, now);
+	host->kicked = true;
 }
 
 static void on_netlink_added(void *arg, uint32_t index, struct ip ip, int error)
 {
 	struct host *host = arg;
-	struct held *held = find_held(host, ip);
+	struct held *held = host_find_held(host, ip);
 
-	if (held == NULL || held->ifindex != index)
+	if (held == NULL || held->port == NULL || held->mode == CLAIM_NONE || held->kernel != index)
 		return; /* released in the meantime */
 	if (error != 0) {
-		bool confirmed = held->confirmed;
+		bool confirmed = held->phase == HELD_CONFIRMED;
 
 		forget(host, held);
 		if (confirmed)
@@ -245,83 +348,13 @@ static void on_netlink_added(void *arg, uint32_t index, struct ip ip, int error)
 			host->handler.claim_failed(host->handler.arg, ip, error);
 		return;
 	}
-	if (held->acknowledged)
+	if (held->phase != HELD_REQUESTED)
 		return;
-	held->acknowledged = true;
-	host->pending_n++;
+	held->phase = HELD_ACCEPTED;
+	queue_add(&host->waiting, held);
 	/* An IPv6 address gets its local route a moment after the acknowledgement; the event that follows tells when. */
-	if (ip.family == IP_V4 || netlink_table_has_address(netlink_table(host->netlink), index, ip))
+	if (held->mode == CLAIM_ROUTE || ip.family == IP_V4 || netlink_has(host->netlink, index, ip))
 		confirm(host, held, clock_now());
-}
-
-static bool is_our_mac(const struct host *host, struct mac mac)
-{
-	const struct netlink_table *table = netlink_table(host->netlink);
-
-	for (size_t i = 0; i < netlink_table_link_n(table); i++) {
-		if (mac_equal(netlink_table_link_at(table, i)->mac, mac))
-			return true;
-	}
-	return false;
-}
-
-/* Somebody speaks for an address. Ours, from a MAC that is not ours: RFC 5227 2.4. */
-static void heard(struct host *host, struct ip ip, struct mac mac)
-{
-	struct held *held = find_held(host, ip);
-	struct instant now = clock_now();
-
-	if (held == NULL || !held->confirmed || is_our_mac(host, mac))
-		return;
-	if (instant_since(now, held->defended).us < span_s(DEFEND_INTERVAL_S).us)
-		return;
-	held->defended = now;
-	send_frames(host, ip, held->ifindex);
-	host->handler.stranger(host->handler.arg, ip, mac, held->iface);
-}
-
-/* libuv stops a handle whose descriptor reports an error; an overrun of a netlink or packet socket is one. */
-static void keep_polling(uv_poll_t *poll, int status, uv_poll_cb cb)
-{
-	if (status < 0)
-		uv_poll_start(poll, UV_READABLE, cb);
-}
-
-static void on_arp(uv_poll_t *poll, int status, int events)
-{
-	struct host *host = poll->data;
-	struct arp_packet packet;
-	uint32_t ifindex;
-	int result;
-
-	keep_polling(poll, status, on_arp);
-	(void)events;
-	for (unsigned int i = 0; i < FRAMES_PER_TURN; i++) {
-		result = arp_socket_read(host->arp_fd, &packet, &ifindex);
-		if (result == 1)
-			heard(host, packet.sender_ip, packet.sender_mac);
-		else if (result != -EBADMSG)
-			return;
-	}
-}
-
-static void on_ndp(uv_poll_t *poll, int status, int events)
-{
-	struct host *host = poll->data;
-	struct ndp_packet packet;
-	struct ip source;
-	uint32_t ifindex;
-	int result;
-
-	keep_polling(poll, status, on_ndp);
-	(void)events;
-	for (unsigned int i = 0; i < FRAMES_PER_TURN; i++) {
-		result = ndp_socket_read(host->ndp_fd, &packet, &source, &ifindex);
-		if (result == 1 && packet.kind == NDP_ADVERTISEMENT && packet.has_mac)
-			heard(host, packet.target, packet.mac);
-		else if (result != 1 && result != -EBADMSG)
-			return;
-	}
 }
 
 static void on_netlink(uv_poll_t *poll, int status, int events)
@@ -329,23 +362,17 @@ static void on_netlink(uv_poll_t *poll, int status, int events)
 	struct host *host = poll->data;
 	int error;
 
-	keep_polling(poll, status, on_netlink);
+	/* libuv stops a handle whose descriptor reports an error; an overrun of a netlink socket is one */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_netlink);
 	(void)events;
 	error = netlink_read(host->netlink);
 	if (error != 0)
 		log_error("netlink-broken error=\"%s\"", strerror(-error));
+	host->kicked = true;
 }
 
-/* Does this host forward IPv6? Then its advertisements carry R (RFC 4861 7.2.5: R=0 removes us as a router). */
-static bool read_forwarding(void)
-{
-	FILE *file = fopen("/proc/sys/net/ipv6/conf/all/forwarding", "re");
-	int c = file != NULL ? fgetc(file) : EOF;
-
-	if (file != NULL)
-		fclose(file);
-	return c == '1';
-}
+/* ---- open, close ---- */
 
 static int open_sockets(struct host *host)
 {
@@ -360,9 +387,10 @@ static int open_sockets(struct host *host)
 	if (host->arp_fd < 0)
 		return host->arp_fd;
 	host->ndp_fd = ndp_socket_open();
-	if (host->ndp_fd < 0 && host->ndp_fd != -EAFNOSUPPORT)
+	if (host->ndp_fd < 0)
 		return host->ndp_fd;
-	return 0;
+	host->groups = ndp_groups_new(host->ndp_fd);
+	return host->groups != NULL ? 0 : -ENOMEM;
 }
 
 static void poll_start(struct host *host, uv_loop_t *loop, size_t i, int fd, uv_poll_cb cb)
@@ -372,35 +400,61 @@ static void poll_start(struct host *host, uv_loop_t *loop, size_t i, int fd, uv_
 	uv_poll_start(&host->polls[i], UV_READABLE, cb);
 }
 
-int host_open(uv_loop_t *loop, const struct host_handler *handler, struct host **ret)
+static void handles_start(struct host *host, uv_loop_t *loop)
+{
+	poll_start(host, loop, 0, netlink_event_fd(host->netlink), on_netlink);
+	poll_start(host, loop, 1, netlink_request_fd(host->netlink), on_netlink);
+	poll_start(host, loop, 2, host->arp_fd, host_on_arp);
+	poll_start(host, loop, 3, host->ndp_fd, host_on_ndp);
+	host->frame_timer.data = host;
+	host->renew_timer.data = host;
+	host->prepare.data = host;
+	host->idle.data = host;
+	uv_timer_init(loop, &host->frame_timer);
+	uv_timer_init(loop, &host->renew_timer);
+	uv_idle_init(loop, &host->idle);
+	uv_prepare_init(loop, &host->prepare);
+	uv_prepare_start(&host->prepare, on_prepare);
+}
+
+int host_open(uv_loop_t *loop, const struct host_config *config, const struct host_handler *handler, struct host **ret)
 {
 	struct host *host = calloc(1, sizeof(*host));
+	uint32_t frames_per_s = config->frames_per_s != 0 ? config->frames_per_s : HOST_FRAMES_PER_S;
 	int error;
 
 	if (host == NULL)
 		return -ENOMEM;
+	if (frames_per_s < ANNOUNCER_REPEAT_PART)
+		frames_per_s = ANNOUNCER_REPEAT_PART;
 	host->handler = *handler;
+	host->lease_s = config->lease_s != 0 ? config->lease_s : HOST_LEASE_S;
+	host->right = true;
 	host->arp_fd = -1;
 	host->ndp_fd = -1;
-	host->forwards_v6 = read_forwarding();
-	host->announcer = announcer_new(clock_random_u64());
+	host->gateways_read = (struct instant){ INT64_MIN / 2 };
+	host->ask_pace = bucket_of(frames_per_s, ANNOUNCER_BURST);
+	host->announcer = announcer_new(clock_random_u64(), frames_per_s);
 	error = host->announcer == NULL ? -ENOMEM : open_sockets(host);
 	if (error != 0) {
 		host_close(host);
 		return error;
 	}
-	poll_start(host, loop, 0, netlink_event_fd(host->netlink), on_netlink);
-	poll_start(host, loop, 1, netlink_request_fd(host->netlink), on_netlink);
-	poll_start(host, loop, 2, host->arp_fd, on_arp);
-	if (host->ndp_fd >= 0)
-		poll_start(host, loop, 3, host->ndp_fd, on_ndp);
-	host->announce_timer.data = host;
-	host->renew_timer.data = host;
-	uv_timer_init(loop, &host->announce_timer);
-	uv_timer_init(loop, &host->renew_timer);
-	uv_timer_start(&host->renew_timer, on_renew_timer, HOST_RENEW_MS, HOST_RENEW_MS);
+	handles_start(host, loop);
 	*ret = host;
 	return 0;
+}
+
+static void handles_stop(struct host *host)
+{
+	if (host->prepare.data == NULL)
+		return; /* never started */
+	for (size_t i = 0; i < sizeof(host->polls) / sizeof(host->polls[0]); i++)
+		uv_poll_stop(&host->polls[i]);
+	uv_timer_stop(&host->frame_timer);
+	uv_timer_stop(&host->renew_timer);
+	uv_prepare_stop(&host->prepare);
+	uv_idle_stop(&host->idle);
 }
 
 void host_close(struct host *host)
@@ -410,19 +464,15 @@ void host_close(struct host *host)
 
 	if (host == NULL)
 		return;
+	handles_stop(host);
 	HASH_ITER(hh, host->held, held, next)
 	{
 		HASH_DEL(host->held, held);
 		free(held);
 	}
-	for (size_t i = 0; i < 4; i++) {
-		if (host->polls[i].data != NULL)
-			uv_poll_stop(&host->polls[i]);
-	}
-	if (host->announce_timer.data != NULL) {
-		uv_timer_stop(&host->announce_timer);
-		uv_timer_stop(&host->renew_timer);
-	}
+	host_frames_free(host);
+	host_ports_free(host);
+	ndp_groups_free(host->groups);
 	netlink_close(host->netlink);
 	announcer_free(host->announcer);
 	if (host->arp_fd >= 0)
@@ -432,36 +482,73 @@ void host_close(struct host *host)
 	free(host);
 }
 
-void host_claim(struct host *host, struct ip ip, const char *iface, struct instant now)
+/* ---- what the node wants ---- */
+
+static void refuse(struct host *host, struct held *held, int error)
 {
-	const struct netlink_link *link = netlink_table_link_named(netlink_table(host->netlink), iface);
-	struct held *held = find_held(host, ip);
+	held->phase = HELD_REFUSED;
+	held->error = error;
+	queue_add(&host->ready, held);
+}
+
+static void request(struct host *host, struct held *held, struct port *port, struct instant now)
+{
+	int error;
+
+	held->kernel = held->mode == CLAIM_ADDRESS ? port->ifindex : NETLINK_LOCAL_ROUTE;
+	error = kernel_add(host, held);
+	if (error != 0) {
+		refuse(host, held, error);
+		return;
+	}
+	held->port = port;
+	held->renewed = now;
+	held->phase = HELD_REQUESTED;
+	DL_APPEND2(port->held, held, port_prev, port_next);
+	DL_APPEND2(host->renewal, held, renew_prev, renew_next);
+	if (held->mode == CLAIM_NONE) {
+		held->phase = HELD_ACCEPTED;
+		queue_add(&host->ready, held);
+	}
+	if (!uv_is_active((const uv_handle_t *)&host->renew_timer))
+		renew_arm(host, now, renew_interval(host));
+}
+
+void host_claim(struct host *host, struct ip ip, const char *iface, enum claim_mode mode, struct instant now)
+{
+	struct port *port = host_port_named(host, iface);
+	struct held *held = host_find_held(host, ip);
 
 	if (held != NULL) {
 		host_announce(host, ip, now);
 		return;
 	}
-	held = link != NULL ? calloc(1, sizeof(*held)) : NULL;
+	held = calloc(1, sizeof(*held));
 	if (held == NULL) {
-		host->handler.claim_failed(host->handler.arg, ip, link == NULL ? -ENODEV : -ENOMEM);
+		host->handler.claim_failed(host->handler.arg, ip, -ENOMEM);
 		return;
 	}
 	held->ip = ip;
-	held->ifindex = link->index;
-	memcpy(held->iface, link->name, sizeof(held->iface));
-	held->defended = instant_add(now, span_s(-DEFEND_INTERVAL_S));
+	held->mode = mode;
 	held->restore_window = now;
+	host->kicked = true;
 	HASH_ADD(hh, host->held, ip, sizeof(held->ip), held);
-	renew(host, held, now);
+	if (port == NULL) {
+		refuse(host, held, -ENODEV);
+		return;
+	}
+	if (mode != CLAIM_NONE && port->held == NULL)
+		host_port_warn_shared(host, port, ip, now);
+	request(host, held, port, now);
 }
 
 void host_release(struct host *host, struct ip ip)
 {
-	struct held *held = find_held(host, ip);
+	struct held *held = host_find_held(host, ip);
 
 	if (held == NULL)
 		return;
-	(void)netlink_del(host->netlink, held->ifindex, ip);
+	kernel_remove(host, held);
 	forget(host, held);
 }
 
@@ -472,12 +559,23 @@ void host_flush(struct host *host)
 
 void host_announce(struct host *host, struct ip ip, struct instant now)
 {
-	struct held *held = find_held(host, ip);
+	struct held *held = host_find_held(host, ip);
 
-	if (held == NULL || !held->confirmed)
+	if (held == NULL || held->phase != HELD_CONFIRMED)
 		return;
-	(void)announcer_start(host->announcer, ip, held->ifindex, now);
-	announce(host, now);
+	(void)announcer_start(host->announcer, ip, held->port->ifindex, 0, now);
+	host->kicked = true;
+}
+
+void host_right(struct host *host, bool right)
+{
+	host->right = right;
+	host->kicked = true;
+	if (!right) {
+		/* what this turn has queued was under the right that is gone */
+		host->arp_out_n = 0;
+		host->ndp_out_n = 0;
+	}
 }
 
 size_t host_clean(struct host *host)
@@ -503,41 +601,6 @@ size_t host_segments(const struct host *host, const char *const *first, size_t f
 		     size_t *out_n)
 {
 	return netlink_table_segments(netlink_table(host->netlink), first, first_n, out, out_n);
-}
-
-/* The address of ours whose subnet holds the peer, and is not a service address; NULL: it is behind a router. */
-static const struct netlink_address *address_towards(const struct host *host, struct ip peer)
-{
-	const struct netlink_table *table = netlink_table(host->netlink);
-
-	for (size_t i = 0; i < netlink_table_address_n(table); i++) {
-		const struct netlink_address *address = netlink_table_address_at(table, i);
-
-		if (!address->ours && subnet_contains(address->subnet, peer) &&
-		    address->subnet.prefix_len < ip_bits(peer))
-			return address;
-	}
-	return NULL;
-}
-
-void host_solicit(struct host *host, struct ip peer)
-{
-	const struct netlink_address *from = address_towards(host, peer);
-	const struct netlink_link *link =
-		from != NULL ? netlink_table_link(netlink_table(host->netlink), from->index) : NULL;
-	struct ndp_packet solicitation = { .kind = NDP_SOLICITATION, .target = peer, .has_mac = true };
-	struct arp_packet request;
-
-	if (link == NULL || !link->running || !link->ethernet)
-		return;
-	if (peer.family == IP_V4) {
-		request = arp_request(link->mac, from->subnet.ip, peer);
-		(void)arp_socket_send(host->arp_fd, link->index, &request);
-	} else if (host->ndp_fd >= 0) {
-		solicitation.mac = link->mac;
-		(void)ndp_socket_send(host->ndp_fd, link->index, from->subnet.ip, ndp_solicited_node(peer),
-				      &solicitation);
-	}
 }
 
 bool host_has_subnet_of(const struct host *host, struct ip ip)

@@ -11,6 +11,7 @@
 
 #include "daemon/app.h"
 #include "daemon/config.h"
+#include "daemon/guard_process.h"
 #include "daemon/log.h"
 
 #define DEFAULT_CONFIG "/etc/mlb/mlbd.yaml"
@@ -19,10 +20,13 @@ static void usage(FILE *to)
 {
 	fputs("usage: mlbd [--config FILE] [--log-level LEVEL]\n"
 	      "       mlbd --check FILE\n"
+	      "       mlbd --guard-listen PATH\n"
 	      "       mlbd --version | --help\n"
 	      "\n"
 	      "  -c, --config FILE      configuration, default " DEFAULT_CONFIG "\n"
 	      "      --check FILE       check a configuration, print every problem, and exit (0 good, 2 bad)\n"
+	      "      --guard-listen PATH\n"
+	      "                         be the guard of the daemons of this host that connect there\n"
 	      "      --log-level LEVEL  error, warning, info (default) or debug\n"
 	      "\n"
 	      "See mlbd(8), mlbd.yaml(5) and mlbctl(1).\n",
@@ -90,6 +94,8 @@ int main(int argc, char **argv)
 	struct config *config;
 	int option;
 
+	if (guard_main_wanted(argc, argv))
+		return guard_main(argc, argv);
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':

@@ -1,3 +1,4 @@
-core_src += daemon/node.c daemon/announcer.c
-shell_src += $(filter-out daemon/mlbd.c daemon/node.c daemon/announcer.c,$(wildcard daemon/*.c))
+daemon_core := daemon/node.c daemon/announcer.c daemon/steady.c daemon/conflict.c daemon/conflict_table.c daemon/conflict_record.c
+core_src += $(daemon_core)
+shell_src += $(filter-out daemon/mlbd.c $(daemon_core),$(wildcard daemon/*.c))
 prog_src += daemon/mlbd.c

@@ -47,6 +47,8 @@ struct node {
 	struct election *election; /* owned */
 	struct meta meta;	   /* our own */
 	uint64_t instance;
+	struct span silence;	   /* T_s of our profile */
+	struct gossip_lease lease; /* as the election knows it */
 	bool joined;
 	bool stopping;		      /* drain, then leave */
 	bool drained;		      /* since the last drain began */
@@ -118,6 +120,11 @@ static void take_election_action(struct node *node, const struct election_action
 	case ELECTION_ACTION_PUBLISH:
 		assert(node->publish_n < NODE_PUBLISH_MAX);
 		node->publish[node->publish_n++] = (struct node_publish){ action->ip, action->publish };
+		if (action->publish.state != CLAIM_HANDOVER)
+			break;
+		to = add_action(out, NODE_ACTION_OFFER);
+		to->offer.ip = action->ip;
+		to->offer.successor = action->publish.successor;
 		break;
 	case ELECTION_ACTION_OWNER:
 		to = add_action(out, NODE_ACTION_OWNER);
@@ -126,6 +133,14 @@ static void take_election_action(struct node *node, const struct election_action
 		to->owner.reason = action->owner.reason;
 		instance_name(node, action->owner.from, to->owner.from);
 		instance_name(node, action->owner.to, to->owner.to);
+		break;
+	case ELECTION_ACTION_ASK:
+		to = add_action(out, NODE_ACTION_ASK);
+		to->claim.ip = action->ip;
+		memcpy(to->claim.iface, action->claim.iface, sizeof(to->claim.iface));
+		break;
+	case ELECTION_ACTION_RIGHT:
+		add_action(out, NODE_ACTION_RIGHT)->right = action->right;
 		break;
 	case ELECTION_ACTION_DRAINED:
 		node->drained = true;
@@ -194,6 +209,9 @@ static void take_member(struct node *node, const struct gossip_action *action, s
 		event.node.instance = member.instance;
 		event.node.alive = gossip_state_live(member.state);
 		event.node.left = member.state == GOSSIP_LEFT;
+		event.node.released = action->member.proof == GOSSIP_PROOF_RELEASED;
+		event.node.lease_end =
+			action->member.proof == GOSSIP_PROOF_HINTED ? instant_add(now, node->silence) : now;
 		event.node.meta = meta_decode(member.meta, member.meta_len, &meta) == 0 ? &meta : NULL;
 	}
 	election_do(node, &event, out);
@@ -229,6 +247,7 @@ static void take_gossip_action(struct node *node, const struct gossip_action *ac
 			       struct node_out *out)
 {
 	struct election_event start = { .kind = ELECTION_EVENT_START, .now = now };
+	struct election_event doubt = { .kind = ELECTION_EVENT_DOUBT, .now = now };
 
 	switch (action->kind) {
 	case GOSSIP_ACTION_SEND:
@@ -244,6 +263,11 @@ static void take_gossip_action(struct node *node, const struct gossip_action *ac
 		node->joined = true;
 		add_action(out, NODE_ACTION_JOINED)->joined.alone = action->joined.alone;
 		election_do(node, &start, out);
+		break;
+	case GOSSIP_ACTION_DOUBT:
+		doubt.doubt.instance = action->doubt.instance;
+		doubt.doubt.doubted = action->doubt.doubted;
+		election_do(node, &doubt, out);
 		break;
 	case GOSSIP_ACTION_LEFT:
 		add_action(out, NODE_ACTION_STOPPED);
@@ -308,6 +332,25 @@ static void follow_instance(struct node *node, struct instant now, struct node_o
 	tell_self(node, now, out);
 }
 
+/* Our watchers' lease moves on with every echo; the election rests on it. */
+static bool lease_moved(const struct node *node)
+{
+	struct gossip_lease lease = gossip_lease_of(node->gossip);
+
+	return lease.watcher_n != node->lease.watcher_n || lease.until.us != node->lease.until.us;
+}
+
+static void follow_lease(struct node *node, struct instant now, struct node_out *out)
+{
+	struct election_event event = { .kind = ELECTION_EVENT_LEASE, .now = now };
+
+	node->lease = gossip_lease_of(node->gossip);
+	event.lease.watcher_n = node->lease.watcher_n;
+	event.lease.until = node->lease.until;
+	event.lease.incarnation = gossip_incarnation(node->gossip);
+	election_do(node, &event, out);
+}
+
 /* Everything is handed over, and we wanted to go: say goodbye. */
 static void leave(struct node *node, struct instant now)
 {
@@ -334,6 +377,8 @@ static void settle(struct node *node, struct instant now, struct node_out *out)
 			take_gossip_action(node, &node->gossip_out.actions[node->gossip_at++], now, out);
 		else if (node->stopping && node->drained && !node->leaving)
 			leave(node, now);
+		else if (lease_moved(node))
+			follow_lease(node, now, out);
 		else
 			return;
 	}
@@ -441,6 +486,15 @@ static void dispatch(struct node *node, const struct node_event *event, struct n
 		election.kind = ELECTION_EVENT_CLAIM_FAILED;
 		election.address.ip = event->ip;
 		break;
+	case NODE_EVENT_PATH:
+		election.kind = ELECTION_EVENT_PATH;
+		election.path.until = event->path_until;
+		break;
+	case NODE_EVENT_ANSWER:
+		election.kind = ELECTION_EVENT_ANSWER;
+		election.answer.ip = event->answer.ip;
+		election.answer.mac = event->answer.mac;
+		break;
 	case NODE_EVENT_LOST:
 		election.kind = ELECTION_EVENT_LOST;
 		election.address.ip = event->ip;
@@ -489,8 +543,14 @@ struct node *node_new(const struct node_config *config, uint64_t seed, struct in
 	gossip.meta_len = (size_t)len;
 	copy_name(election.self, gossip.name);
 	election.instance = gossip.instance;
+	election.peers = gossip.seed_n > 0;
+	/* eight questions fit into the verification of each profile, so that asking costs no time */
+	election.ask_interval = span_us(gossip.timers.verify.us / 20);
+	if (election.ask_interval.us < span_ms(1).us)
+		election.ask_interval = span_ms(1);
 	node->meta = config->meta;
 	node->instance = gossip.instance;
+	node->silence = gossip.timers.silence;
 	node->gossip = gossip_new(&gossip, seed, now);
 	node->election = election_new(&election, now);
 	if (node->gossip == NULL || node->election == NULL)

@@ -30,6 +30,8 @@ enum node_event_kind {
 	NODE_EVENT_LOST,	 /* the kernel lost it, and it cannot be put back */
 	NODE_EVENT_HINT,	 /* as GOSSIP_EVENT_HINT */
 	NODE_EVENT_WITNESS,	 /* as GOSSIP_EVENT_WITNESS */
+	NODE_EVENT_PATH,	 /* as ELECTION_EVENT_PATH */
+	NODE_EVENT_ANSWER,	 /* as ELECTION_EVENT_ANSWER */
 	NODE_EVENT_ITEM,	 /* write or delete one of our own items that is no claim */
 };
 
@@ -49,6 +51,11 @@ struct node_event {
 		} handover;
 		struct ip ip; /* CLAIMED, CLAIM_FAILED, LOST */
 		struct endpoint hint;
+		struct instant path_until;
+		struct {
+			struct ip ip;
+			struct mac mac;
+		} answer;
 		struct gossip_write item;
 	};
 };
@@ -65,6 +72,9 @@ enum node_action_kind {
 	NODE_ACTION_DRAINED,
 	NODE_ACTION_STOPPED,
 	NODE_ACTION_WITNESS, /* as GOSSIP_ACTION_WITNESS */
+	NODE_ACTION_ASK,     /* as ELECTION_ACTION_ASK: claim.ip, claim.iface */
+	NODE_ACTION_RIGHT,   /* as ELECTION_ACTION_RIGHT */
+	NODE_ACTION_OFFER,   /* we ask another to take an address over: it will announce it soon */
 	NODE_ACTION_ITEM,    /* an item of another origin that is no claim; value_len 0: gone */
 };
 
@@ -91,6 +101,11 @@ struct node_action {
 			enum election_reason reason;
 		} owner;
 		struct gossip_item item;
+		struct {
+			struct ip ip;
+			uint64_t successor; /* instance */
+		} offer;
+		bool right;
 		struct {
 			bool alone;
 		} joined;

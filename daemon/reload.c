@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "daemon/app.h"
+#include "daemon/conflicts.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 
@@ -63,6 +64,16 @@ static bool seeds_differ(const struct config *now, const struct config *next)
 	return differ;
 }
 
+static bool fencing_differs(const struct config *now, const struct config *next)
+{
+	const char *a = now->fencing.guard_socket;
+	const char *b = next->fencing.guard_socket;
+
+	return now->fencing.gate != next->fencing.gate || now->fencing.guard != next->fencing.guard ||
+	       now->fencing.hang.us != next->fencing.hang.us || (a == NULL) != (b == NULL) ||
+	       (a != NULL && strcmp(a, b) != 0);
+}
+
 static void warn_if(bool differs, const char *key, const char *what_stays)
 {
 	if (differs)
@@ -83,6 +94,8 @@ static void warn_restart_keys(const struct config *now, const struct config *nex
 	warn_if(now->process.realtime_priority != next->process.realtime_priority ||
 			now->process.lock_memory != next->process.lock_memory,
 		"process", "one stays");
+	warn_if(now->partition != next->partition, "partition", "one stays");
+	warn_if(fencing_differs(now, next), "fencing", "one stays");
 	warn_if(strcmp(now->control.socket, next->control.socket) != 0, "control.socket", "one stays");
 }
 
@@ -110,6 +123,7 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 	memcpy(next->node.name, former->node.name, sizeof(next->node.name));
 	app->config = next;
 	keyring_reload(app->keyring, next);
+	conflicts_configure(app);
 	if (app_apply_services(app) != 0) {
 		app->config = former; /* the election still borrows its services */
 		config_free(next);

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/explain.h"
+#include "daemon/fencing.h"
 
 /* Wall-clock time of a monotonic instant, for people. */
 static void add_time(cJSON *object, const char *key, struct instant at, struct instant now)
@@ -83,6 +85,22 @@ static void add_traffic(cJSON *status, const struct app *app)
 	add_count(detection, "amnesties", stats.amnesties_n);
 }
 
+static void add_fencing(cJSON *status, const struct app *app)
+{
+	cJSON *fencing = cJSON_AddObjectToObject(status, "fencing");
+	struct fencing_status now;
+
+	fencing_status_get(app, &now);
+	cJSON_AddBoolToObject(fencing, "mayHold", now.right);
+	cJSON_AddStringToObject(fencing, "gate", now.gate);
+	add_count(fencing, "gateFlushes", now.gate_flushes);
+	cJSON_AddNumberToObject(fencing, "gateAbsentUs", (double)now.gate_absent.us);
+	if (now.guard != 0)
+		cJSON_AddNumberToObject(fencing, "guardPid", now.guard);
+	else
+		cJSON_AddNullToObject(fencing, "guardPid");
+}
+
 static cJSON *get_status(void *arg)
 {
 	const struct app *app = arg;
@@ -105,6 +123,7 @@ static cJSON *get_status(void *arg)
 	add_member_counts(status, node_gossip(app->node));
 	add_address_counts(status, node_election(app->node));
 	add_traffic(status, app);
+	add_fencing(status, app);
 	loop = cJSON_AddObjectToObject(status, "loop");
 	add_count(loop, "latenessP99Us", (uint64_t)histogram_percentile(&app->lateness, 990).us);
 	add_count(loop, "latenessMaxUs", (uint64_t)app->lateness.max.us);
@@ -328,6 +347,8 @@ static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *re
 		return app_reload(app, error, error_cap) == 0 ? 200 : 409;
 	if (strcmp(verb, "handover") == 0)
 		return handover(app, body, error, error_cap);
+	if (strcmp(verb, "services/explain") == 0)
+		return explain_service(node_election(app->node), text_of(body, "service"), reply, error, error_cap);
 	if (strcmp(verb, "keys") == 0 || strncmp(verb, "keys/", 5) == 0)
 		return command_keys(app, verb, body, reply, error, error_cap);
 	return refuse(404, error, error_cap, verb, "no such command");

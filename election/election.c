@@ -31,11 +31,20 @@
 
 void election_config_defaults(struct election_config *config)
 {
+	config->partition = PARTITION_AVAILABLE;
+	config->right_grace = span_ms(500);
+	config->regain_delay = span_ms(50);
+	config->meeting = span_ms(500);
+	config->path_ahead = span_ms(100);
+	config->ask_interval = span_ms(5);
 	config->claim_backoff = span_ms(300);
 	config->handover_timeout = span_s(1);
 	config->handover_linger = span_ms(10);
 	config->failed_hold = span_s(5);
 	config->majority_stable = span_s(3);
+	config->rebalance = REBALANCE_NEVER;
+	config->rebalance_delay = span_s(60);
+	config->rebalance_rate = 10;
 	config->node_max = MEMBER_DEFAULT;
 	config->address_max = ADDRESS_MAX;
 }
@@ -78,6 +87,7 @@ static struct address *address_get(struct election *e, struct ip ip)
 	address->stop_until = INSTANT_NEVER;
 	address->linger_until = INSTANT_NEVER;
 	address->wake = INSTANT_NEVER;
+	address->asked = INSTANT_NEVER;
 	return address;
 }
 
@@ -89,15 +99,20 @@ static void wake_at(struct election *e, struct address *address, struct instant 
 
 /* --- actions -------------------------------------------------------------------------------------------------------- */
 
-static struct election_action *add(struct election *e, enum election_action_kind kind, const struct address *address)
+struct election_action *act(struct election *e, enum election_action_kind kind, struct ip ip)
 {
 	struct election_action *action;
 
 	assert(e->out->action_n < ELECTION_ACTION_MAX);
 	action = &e->out->actions[e->out->action_n++];
 	action->kind = kind;
-	action->ip = address->ip;
+	action->ip = ip;
 	return action;
+}
+
+static struct election_action *add(struct election *e, enum election_action_kind kind, const struct address *address)
+{
+	return act(e, kind, address->ip);
 }
 
 static void publish(struct election *e, const struct address *address)
@@ -116,6 +131,7 @@ static void set_owner(struct election *e, struct address *address, uint64_t owne
 		address->last_owner = address->owner;
 		address->orphan_since = e->now;
 	}
+	placement_owner(e, address, owner);
 	address->why = reason;
 	address->since = e->now;
 	action = add(e, ELECTION_ACTION_OWNER, address);
@@ -127,7 +143,7 @@ static void set_owner(struct election *e, struct address *address, uint64_t owne
 	address->owner = owner;
 }
 
-static void let_go(struct election *e, struct address *address, uint64_t to, enum election_reason reason)
+void let_go(struct election *e, struct address *address, uint64_t to, enum election_reason reason)
 {
 	add(e, ELECTION_ACTION_RELEASE, address);
 	memset(&address->own, 0, sizeof(address->own));
@@ -157,6 +173,7 @@ static void take(struct election *e, struct address *address, enum election_reas
 	action->claim.mode = address->service->mode;
 	address->epoch_max++;
 	address->own = (struct claim){ .epoch = address->epoch_max, .majority = e->majority, .state = CLAIM_HELD };
+	address->lost = false;
 	e->held_n++;
 	/* In a hand-over the former owner serves until we say that we do: not before the kernel has the address. */
 	address->unpublished = reason == ELECTION_REASON_HANDOVER;
@@ -167,7 +184,7 @@ static void take(struct election *e, struct address *address, enum election_reas
 
 /* --- what a position asks for --------------------------------------------------------------------------------------- */
 
-static void offer(struct election *e, struct address *address, uint64_t successor, struct span patience)
+void offer(struct election *e, struct address *address, uint64_t successor, struct span patience)
 {
 	address->own.state = CLAIM_HANDOVER;
 	address->own.successor = successor;
@@ -266,6 +283,12 @@ static void look_held(struct election *e, struct address *address)
 	const struct claim *claim;
 	uint64_t owner;
 
+	if (!e->right && instant_reached(instant_add(e->right_since, e->config.right_grace), e->now)) {
+		let_go(e, address, 0, ELECTION_REASON_ISOLATED);
+		return;
+	}
+	if (!e->right)
+		wake_at(e, address, instant_add(e->right_since, e->config.right_grace));
 	follow_majority(e, address);
 	claim = holder(e, address, &owner);
 	if (owner != e->config.instance && claim->state == CLAIM_HANDOVER && claim->successor == e->config.instance &&
@@ -294,19 +317,26 @@ static void look_orphan(struct election *e, struct address *address)
 {
 	const struct node *self = node_find(e, e->config.instance);
 	struct instant turn;
+	struct instant look;
 
-	if (!e->started || e->draining || self == NULL || !is_candidate(self, address))
+	if (!e->started || !e->right || e->draining || self == NULL || !is_candidate(self, address))
 		return;
 	if (!instant_reached(address->failed_until, e->now)) {
 		wake_at(e, address, address->failed_until);
 		return;
 	}
+	if (in_doubt(e)) { /* our watchers are silent: either they die, or we are the one who is cut off */
+		wake_at(e, address, instant_add(e->now, e->config.regain_delay));
+		return;
+	}
 	turn = instant_add(address->orphan_since,
 			   span_mul(e->config.claim_backoff, (int64_t)rank_of(e, address, self)));
-	if (instant_reached(turn, e->now))
-		take(e, address, reason_of_loss(e, address, e->config.instance));
-	else
+	if (!instant_reached(turn, e->now))
 		wake_at(e, address, turn);
+	else if (!fence_open(e, address, &look))
+		wake_at(e, address, look);
+	else
+		take(e, address, reason_of_loss(e, address, e->config.instance));
 }
 
 static void look_free(struct election *e, struct address *address)
@@ -317,7 +347,7 @@ static void look_free(struct election *e, struct address *address)
 
 	claim = holder(e, address, &owner);
 	if (claim != NULL && claim->state == CLAIM_HANDOVER && claim->successor == e->config.instance && e->started &&
-	    !e->draining && self != NULL && is_candidate(self, address) &&
+	    e->right && !e->draining && self != NULL && is_candidate(self, address) &&
 	    instant_reached(address->failed_until, e->now)) {
 		set_owner(e, address, owner, reason_of_loss(e, address, owner));
 		take(e, address, ELECTION_REASON_HANDOVER);
@@ -339,27 +369,27 @@ static void look(struct election *e, struct address *address)
 		look_free(e, address);
 }
 
-static bool has_room(const struct election *e)
+bool act_room(const struct election *e)
 {
 	return e->out->action_n + LOOK_ACTION_MAX <= ELECTION_ACTION_MAX;
 }
 
 /* Look at everything from the beginning, now and, where the list of actions is full, in the next steps. */
-static void look_at_all(struct election *e)
+void look_at_all(struct election *e)
 {
 	e->scan_at = 0;
 }
 
 static void scan(struct election *e)
 {
-	while (e->scan_at < e->list_n && has_room(e))
+	while (e->scan_at < e->list_n && act_room(e))
 		look(e, &e->addresses[e->list[e->scan_at++]]);
 }
 
 /* Nothing is left to hand over: say so once for each time that we were asked to. */
 static void say_drained(struct election *e)
 {
-	if (!e->draining || e->drained_said || e->held_n > 0 || e->scan_at < e->list_n || !has_room(e))
+	if (!e->draining || e->drained_said || e->held_n > 0 || e->scan_at < e->list_n || !act_room(e))
 		return;
 	e->drained_said = true;
 	e->out->actions[e->out->action_n++] = (struct election_action){ .kind = ELECTION_ACTION_DRAINED };
@@ -376,7 +406,7 @@ static void scan_due(struct election *e)
 	for (size_t i = 0; i < e->list_n; i++) {
 		struct address *address = &e->addresses[e->list[i]];
 
-		if (instant_reached(address->wake, e->now) && has_room(e))
+		if (instant_reached(address->wake, e->now) && act_room(e))
 			look(e, address);
 		next = instant_min(next, address->wake);
 	}
@@ -414,6 +444,8 @@ static void take_services(struct election *e, const struct election_service *ser
 			e->list[e->list_n++] = (uint32_t)(address - e->addresses);
 		}
 	}
+	placement_services(e);
+	e->removed_pending = true;
 	look_at_all(e);
 }
 
@@ -425,132 +457,22 @@ static bool release_removed(struct election *e)
 
 		if (address->configured || address->own.state == 0)
 			continue;
-		if (!has_room(e))
+		if (!act_room(e))
 			return false;
 		let_go(e, address, 0, ELECTION_REASON_REMOVED);
 	}
 	return true;
 }
 
-/*
- * A node that we lose sight of may lose its majority without our hearing of it. What we remember of its claims must not beat ours
- * in the moment of its return; where it did keep the majority it says so again when it hears of our claim.
- */
-static void doubt_majority(struct election *e, uint64_t origin)
-{
-	for (size_t i = 0; i < e->address_n; i++) {
-		struct address *address = &e->addresses[i];
-
-		for (size_t j = 0; j < address->rival_n; j++) {
-			if (address->rivals[j].origin == origin)
-				address->rivals[j].claim.majority = false;
-		}
-	}
-}
-
-static void see_majority(struct election *e)
-{
-	bool now = majority(e);
-
-	if (now && !e->majority)
-		e->majority_since = e->now;
-	else if (!now)
-		e->majority_since = INSTANT_NEVER;
-	e->majority = now;
-}
-
 /* Announce what we hold once more, as room allows. */
 static void announce_all(struct election *e)
 {
-	for (; e->announce_at < e->list_n && has_room(e); e->announce_at++) {
+	for (; e->announce_at < e->list_n && act_room(e); e->announce_at++) {
 		const struct address *address = &e->addresses[e->list[e->announce_at]];
 
 		if (address->own.state != 0)
 			add(e, ELECTION_ACTION_ANNOUNCE, address);
 	}
-}
-
-static struct node *node_add(struct election *e, uint64_t instance)
-{
-	struct node *node = NULL;
-
-	for (size_t i = 0; i < e->config.node_max && node == NULL; i++) {
-		if (!e->nodes[i].used) {
-			node = &e->nodes[i];
-			if (e->node_n <= i)
-				e->node_n = i + 1;
-		}
-	}
-	if (node == NULL)
-		return NULL;
-	memset(node, 0, sizeof(*node));
-	node->used = true;
-	node->instance = instance;
-	return node;
-}
-
-/* Nothing that an election looks at is different. */
-static bool same_node(const struct node *a, const struct node *b)
-{
-	uint8_t meta_a[META_LEN_MAX];
-	uint8_t meta_b[META_LEN_MAX];
-	int len_a = meta_encode(&a->meta, meta_a, sizeof(meta_a));
-	int len_b = meta_encode(&b->meta, meta_b, sizeof(meta_b));
-
-	return a->alive == b->alive && a->left == b->left && strcmp(a->name, b->name) == 0 && len_a == len_b &&
-	       len_a >= 0 && memcmp(meta_a, meta_b, (size_t)len_a) == 0;
-}
-
-static void take_node(struct election *e, const struct election_event *event)
-{
-	struct node *node = node_find(e, event->node.instance);
-	struct node before;
-	size_t len = strnlen(event->node.name, NODE_NAME_MAX);
-
-	if (node == NULL)
-		node = node_add(e, event->node.instance);
-	if (node == NULL)
-		return;
-	before = *node;
-	memcpy(node->name, event->node.name, len);
-	node->name[len] = '\0';
-	node->alive = event->node.alive;
-	node->left = event->node.left;
-	if (event->node.meta != NULL)
-		node->meta = *event->node.meta;
-	if (same_node(&before, node))
-		return;
-	if (!node_live(node) && node_live(&before))
-		doubt_majority(e, node->instance);
-	/* It was away: it may have claimed what we hold, and neighbours may have learnt it. */
-	if (node_live(node) && !node_live(&before) && before.name[0] != '\0')
-		e->announce_at = 0;
-	see_majority(e);
-	look_at_all(e);
-}
-
-static void drop_rival(struct address *address, uint64_t origin)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < address->rival_n; i++) {
-		if (address->rivals[i].origin != origin)
-			address->rivals[kept++] = address->rivals[i];
-	}
-	address->rival_n = kept;
-}
-
-static void take_node_gone(struct election *e, uint64_t instance)
-{
-	struct node *node = node_find(e, instance);
-
-	if (node == NULL)
-		return;
-	node->used = false;
-	see_majority(e);
-	for (size_t i = 0; i < e->address_n; i++)
-		drop_rival(&e->addresses[i], instance);
-	look_at_all(e);
 }
 
 static const char *name_of(const struct election *e, uint64_t instance)
@@ -642,13 +564,14 @@ static void take_handover(struct election *e, struct ip ip, const char *name)
 	offer(e, address, to->instance, e->config.handover_timeout);
 }
 
-static void take_failure(struct election *e, struct ip ip)
+static void take_failure(struct election *e, struct ip ip, bool lost)
 {
 	struct address *address = address_find(e, ip);
 
 	if (address == NULL || address->own.state == 0)
 		return;
 	address->failed_until = instant_add(e->now, e->config.failed_hold);
+	address->lost = lost;
 	let_go(e, address, 0, ELECTION_REASON_FAILED);
 	look(e, address);
 }
@@ -666,7 +589,7 @@ static void take_claimed(struct election *e, struct ip ip)
 /* Our claims of the former instance are gone with it: say them again, as room allows. */
 static void publish_again(struct election *e)
 {
-	for (; e->publish_at < e->address_n && has_room(e); e->publish_at++) {
+	for (; e->publish_at < e->address_n && act_room(e); e->publish_at++) {
 		const struct address *address = &e->addresses[e->publish_at];
 
 		if (address->own.state != 0 && !address->unpublished)
@@ -678,8 +601,11 @@ static void take_instance(struct election *e, uint64_t instance)
 {
 	struct node *self = node_find(e, e->config.instance);
 
-	if (self != NULL)
+	if (self != NULL) {
+		node_index_remove(e, self);
 		self->instance = instance;
+		node_index_add(e, self);
+	}
 	for (size_t i = 0; i < e->address_n; i++) {
 		if (e->addresses[i].owner == e->config.instance)
 			e->addresses[i].owner = instance;
@@ -697,10 +623,10 @@ static void dispatch(struct election *e, const struct election_event *event)
 		take_services(e, event->services.services, event->services.service_n);
 		break;
 	case ELECTION_EVENT_NODE:
-		take_node(e, event);
+		node_take(e, event);
 		break;
 	case ELECTION_EVENT_NODE_GONE:
-		take_node_gone(e, event->node_gone.instance);
+		node_take_gone(e, event->node_gone.instance);
 		break;
 	case ELECTION_EVENT_CLAIM:
 		take_claim(e, event);
@@ -722,10 +648,25 @@ static void dispatch(struct election *e, const struct election_event *event)
 		break;
 	case ELECTION_EVENT_CLAIM_FAILED:
 	case ELECTION_EVENT_LOST:
-		take_failure(e, event->address.ip);
+		take_failure(e, event->address.ip, event->kind == ELECTION_EVENT_LOST);
 		break;
 	case ELECTION_EVENT_INSTANCE:
 		take_instance(e, event->instance.instance);
+		break;
+	case ELECTION_EVENT_LEASE:
+		right_take_lease(e, event->lease.watcher_n, event->lease.until, event->lease.incarnation);
+		break;
+	case ELECTION_EVENT_PATH:
+		e->path_until = event->path.until;
+		break;
+	case ELECTION_EVENT_DOUBT:
+		node_take_doubt(e, event->doubt.instance, event->doubt.doubted);
+		break;
+	case ELECTION_EVENT_REBALANCE:
+		rebalance_start(e, event->rebalance.max_moves);
+		break;
+	case ELECTION_EVENT_ANSWER:
+		fence_answer(e, event->answer.ip, event->answer.mac);
 		break;
 	}
 }
@@ -737,9 +678,14 @@ void election_step(struct election *e, const struct election_event *event, struc
 	e->out = out;
 	out->action_n = 0;
 	dispatch(e, event);
-	e->removed_pending = !release_removed(e);
+	if (right_follow(e))
+		look_at_all(e);
+	if (e->removed_pending)
+		e->removed_pending = !release_removed(e);
 	scan(e);
 	scan_due(e);
+	fence_tick(e);
+	rebalance_tick(e);
 	announce_all(e);
 	publish_again(e);
 	say_drained(e);
@@ -750,7 +696,7 @@ struct instant election_deadline(const struct election *e)
 {
 	if (e->scan_at < e->list_n || e->announce_at < e->list_n || e->publish_at < e->address_n || e->removed_pending)
 		return e->now;
-	return e->wake;
+	return instant_min(instant_min(e->wake, rebalance_deadline(e)), instant_min(e->ask_wake, right_deadline(e)));
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
@@ -765,20 +711,33 @@ struct election *election_new(const struct election_config *config, struct insta
 	e->config = *config;
 	e->now = now;
 	e->wake = INSTANT_NEVER;
+	e->ask_wake = INSTANT_NEVER;
+	e->lease_until = now;
+	e->path_until = now;
+	e->right = true;
+	e->right_since = now;
+	e->right_at = INSTANT_NEVER;
+	e->own_ask_at = INSTANT_NEVER;
 	e->majority_since = INSTANT_NEVER;
 	e->announce_at = SIZE_MAX;
 	e->publish_at = SIZE_MAX;
 	for (e->by_ip_len = 16; e->by_ip_len < 2 * config->address_max; e->by_ip_len *= 2)
 		;
+	for (e->by_instance_len = 16; e->by_instance_len < config->node_max; e->by_instance_len *= 2)
+		;
+	e->by_instance = calloc(e->by_instance_len, sizeof(*e->by_instance));
+	e->placement = placement_new(e);
 	e->nodes = calloc(config->node_max, sizeof(*e->nodes));
 	e->addresses = calloc(config->address_max, sizeof(*e->addresses));
 	e->by_ip = calloc(e->by_ip_len, sizeof(*e->by_ip));
 	e->list = calloc(config->address_max, sizeof(*e->list));
-	if (e->nodes == NULL || e->addresses == NULL || e->by_ip == NULL || e->list == NULL) {
+	if (e->nodes == NULL || e->addresses == NULL || e->by_ip == NULL || e->list == NULL || e->by_instance == NULL ||
+	    e->placement == NULL) {
 		election_free(e);
 		return NULL;
 	}
 	memset(e->by_ip, 0xff, e->by_ip_len * sizeof(*e->by_ip));
+	memset(e->by_instance, 0xff, e->by_instance_len * sizeof(*e->by_instance));
 	return e;
 }
 
@@ -789,6 +748,8 @@ void election_free(struct election *e)
 	free(e->nodes);
 	free(e->addresses);
 	free(e->by_ip);
+	free(e->by_instance);
+	placement_free(e->placement);
 	free(e->list);
 	free(e);
 }

@@ -19,6 +19,12 @@
 /* How an address is brought to the kernel (design section 5). */
 enum claim_mode { CLAIM_ADDRESS, CLAIM_ROUTE, CLAIM_NONE };
 
+/* Nodes that match are preferred: the weights of all that do add up to a node's score. */
+struct election_preference {
+	unsigned int weight; /* 1 to PREFERENCE_WEIGHT_MAX */
+	struct label_selector selector;
+};
+
 /* One service as configured. Borrowed by the election until the next ELECTION_EVENT_SERVICES. */
 struct election_service {
 	const char *name;
@@ -29,6 +35,13 @@ struct election_service {
 	const struct label_selector *selectors; /* of nodes; none: all */
 	size_t selector_n;
 	enum claim_mode mode;
+	const struct election_preference *preferences;
+	size_t preference_n;
+	const char *group;	   /* services of one group stay together on one node; NULL: this one is by itself */
+	bool spread;		   /* its addresses are placed one by one, else together; never in a group */
+	const char *apart;	   /* services with the same tag avoid each other's nodes; NULL: none */
+	const char *const *avoids; /* names of services whose nodes it avoids, and they its */
+	size_t avoid_n;
 };
 
 enum claim_state {
@@ -53,7 +66,26 @@ int claim_key_decode(const uint8_t *key, size_t len, struct ip *ret);
 void claim_value_encode(const struct claim *claim, uint8_t value[CLAIM_VALUE_LEN]);
 int claim_value_decode(const uint8_t *value, size_t len, struct claim *ret);
 
+/*
+ * What an owner does that may have been voted dead because its watchers hear nothing of it (its lease has run out).
+ * AVAILABLE: it goes on while something on its segment answers, for nobody takes an address whose holder's kernel answers; SAFE: it
+ * lets go, and holds nothing without more than half of the known members.
+ */
+enum partition_policy { PARTITION_AVAILABLE, PARTITION_SAFE };
+
+/* Does an owner move addresses by itself to where they would be placed better? ON_JOIN: after a node has come to stay. */
+enum rebalance_policy { REBALANCE_NEVER, REBALANCE_ON_JOIN };
+
 struct election_config {
+	enum partition_policy partition;
+	bool peers;	     /* others are configured, even if we never met them */
+	bool ask_first;	     /* ask the segment before each claim of an address that nobody owns */
+	struct span meeting; /* whoever meets the first other one may hold for so long without a lease */
+	struct span
+		right_grace; /* claims are kept for so long without the right: 0 where no gate keeps the kernel from serving */
+	struct span regain_delay; /* one that was accused without the right gets it back no sooner */
+	struct span ask_interval; /* between two questions to the segment */
+	struct span path_ahead;	  /* the segment is asked so long before the lease ends */
 	char self[NODE_NAME_MAX + 1];
 	uint64_t instance;
 	struct span claim_backoff;    /* the k-th candidate of an orphan waits k times this */
@@ -62,6 +94,9 @@ struct election_config {
 	struct span failed_hold;      /* a node whose kernel refused an address is no candidate for it for so long */
 	struct span
 		majority_stable; /* a claim made without a majority becomes one of a majority after so long with one */
+	enum rebalance_policy rebalance;
+	struct span rebalance_delay; /* a node must have been able to own addresses for so long */
+	unsigned int rebalance_rate; /* placement units that one owner moves in a second; not 0 */
 	size_t node_max;
 	size_t address_max; /* configured ones and those only heard of */
 };
@@ -82,6 +117,11 @@ enum election_event_kind {
 	ELECTION_EVENT_CLAIM_FAILED, /* the kernel refused an address that we claimed */
 	ELECTION_EVENT_LOST,	     /* the kernel lost an address that we hold and it cannot be put back */
 	ELECTION_EVENT_INSTANCE,     /* our own instance was raised by gossip */
+	ELECTION_EVENT_LEASE,	     /* our watchers' lease as it is now */
+	ELECTION_EVENT_PATH,	     /* one of our segments has answered */
+	ELECTION_EVENT_DOUBT,	     /* a member is being verified, or is heard again */
+	ELECTION_EVENT_ANSWER,	     /* the segment answered ELECTION_ACTION_ASK */
+	ELECTION_EVENT_REBALANCE,    /* hand over what we hold and what would be placed better elsewhere */
 };
 
 struct election_event {
@@ -98,6 +138,9 @@ struct election_event {
 			bool alive;		 /* alive or suspect, as gossip sees it */
 			bool left;		 /* said goodbye: does not count in a majority */
 			const struct meta *meta; /* copied; NULL: keep what was known */
+			/* Of one that died; all of its addresses are off for certain, or its lease lasts until then at most. */
+			bool released;
+			struct instant lease_end;
 		} node;
 		struct {
 			uint64_t instance;
@@ -117,6 +160,26 @@ struct election_event {
 		struct {
 			uint64_t instance;
 		} instance;
+		struct {
+			size_t watcher_n;
+			struct instant until;
+			uint32_t incarnation; /* our own: it grows when we are accused */
+		} lease;
+		struct {
+			struct instant
+				until; /* the segment is taken for alive until then: a little after its last answer */
+		} path;
+		struct {
+			uint64_t instance;
+			bool doubted;
+		} doubt;
+		struct {
+			struct ip ip;
+			struct mac mac;
+		} answer;
+		struct {
+			size_t max_moves; /* placement units; 0: all that need it */
+		} rebalance;
 	};
 };
 
@@ -132,6 +195,7 @@ enum election_reason {
 	ELECTION_REASON_REMOVED,	  /* the service is no longer configured */
 	ELECTION_REASON_FAILED,		  /* the kernel refused or lost the address */
 	ELECTION_REASON_STOPPED,	  /* we drain or stop and nobody took over in time */
+	ELECTION_REASON_ISOLATED,	  /* we lost the right to hold: neither watchers nor segment answer */
 };
 
 const char *election_reason_name(enum election_reason reason);
@@ -143,6 +207,8 @@ enum election_action_kind {
 	ELECTION_ACTION_PUBLISH,  /* write our claim; claim.state 0: withdraw it */
 	ELECTION_ACTION_OWNER,	  /* the owner as we see it changed: for log and events */
 	ELECTION_ACTION_DRAINED,  /* draining, and we hold nothing (any more) */
+	ELECTION_ACTION_ASK,	  /* ask the segment on claim.iface who has the address */
+	ELECTION_ACTION_RIGHT,	  /* the right to hold was gained or lost; where lost, releases follow */
 };
 
 struct election_action {
@@ -154,6 +220,7 @@ struct election_action {
 			enum claim_mode mode;
 		} claim;
 		struct claim publish;
+		bool right;
 		struct {
 			uint64_t
 				from; /* instance of the last owner, also where nobody was in between; 0: never owned */
@@ -179,6 +246,14 @@ void election_free(struct election *e);
 void election_step(struct election *e, const struct election_event *event, struct election_out *out);
 struct instant election_deadline(const struct election *e);
 
+/*
+ * Until when this node may hold addresses, as far as it knows now; in the past: it may not. INSTANT_NEVER: without end. The shell
+ * keeps the kernel's gate open no longer.
+ */
+struct instant election_right_until(const struct election *e);
+/* Does the answer of the segment decide about that right now, or soon? Then ask it often. */
+bool election_wants_path(const struct election *e);
+
 /* One address as this node sees it. Pointers are borrowed until the next step. */
 struct election_address {
 	struct ip ip;
@@ -203,5 +278,23 @@ const char *election_node_name(const struct election *e, uint64_t instance);
 bool election_is_candidate(const struct election *e, struct ip ip, const char *name);
 /* Candidates for an address in order of rank, best first; names borrowed. Returns how many there are (may exceed cap). */
 size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap);
+
+/* What speaks for a node as owner of one address. */
+struct election_candidate {
+	const char *name; /* borrowed until the next step */
+	uint64_t instance;
+	bool owner;	     /* it is now */
+	bool candidate;	     /* could own it */
+	const char *why_not; /* static text; NULL for a candidate */
+	unsigned int score;  /* of the service's preferences */
+	unsigned int weight; /* of the node */
+	size_t load;	     /* addresses that it holds */
+	size_t bound; /* addresses that it should hold at most, among equal candidates for this one; 0: not among the best */
+	size_t rank;  /* among candidates, best first: who takes over next; SIZE_MAX for others */
+	bool planned; /* it owns the address next, if the owner goes */
+};
+
+/* Every node that we know, best rank first, then those that are no candidates. Returns how many there are (may exceed cap). */
+size_t election_explain(const struct election *e, struct ip ip, struct election_candidate *out, size_t cap);
 
 #endif

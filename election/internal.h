@@ -10,13 +10,25 @@
 /* Rival claims to one address that are remembered: more than nodes that a network can split into in practice. */
 #define RIVAL_MAX 8
 
+struct placement; /* placement.h */
+
 struct node {
 	bool used;
+	uint32_t next; /* slot of another with the same hash of its instance */
 	bool alive;
 	bool left;
 	uint64_t instance;
 	char name[NODE_NAME_MAX + 1];
 	struct meta meta;
+	/* fence.c: has it let go of what it held? */
+	bool doubted;
+	bool released;
+	struct instant lease_end;
+	struct instant asked;	 /* since when we ask its addresses; NEVER: we do not */
+	struct instant answered; /* last answer of one of its MACs */
+	struct instant ask_at;
+	size_t ask_n;
+	uint32_t ask[2]; /* slots of addresses, one of each family */
 };
 
 struct rival {
@@ -45,7 +57,11 @@ struct address {
 	struct instant stop_until;     /* a stopping owner lets go by then; NEVER: not stopping */
 	struct instant linger_until;   /* a successor serves; we let go then; NEVER: not yet */
 	uint64_t tried;		       /* the successor that did not answer */
-	struct instant wake;	       /* next time to look at it */
+	bool lost;	      /* given up to another host, or taken from us: ask the segment before we take it again */
+	struct instant asked; /* since when the segment is asked for it; NEVER: it is not */
+	struct instant answered; /* the last time that it answered */
+	struct instant ask_at;
+	struct instant wake; /* next time to look at it */
 };
 
 struct election {
@@ -56,11 +72,27 @@ struct election {
 	bool draining;
 	bool drained_said;
 	bool removed_pending;	       /* held addresses that are no longer configured wait for room */
-	bool majority;		       /* as last looked */
+	bool most;		       /* more than half of the known members live */
+	bool majority;		       /* that, and we have the right to hold */
 	struct instant majority_since; /* when it was gained; NEVER: not now */
 	size_t held_n;
+	size_t watcher_n;
+	struct instant lease_until;
+	struct instant path_until;
+	bool met;   /* we have seen others in this life */
+	bool right; /* as last told */
+	struct instant right_since;
+	struct instant right_at;   /* when it is gained; NEVER: nothing speaks for it */
+	struct instant own_ask_at; /* when our own addresses are asked for again until then */
+	bool accused;		   /* since the right was lost */
+	uint32_t incarnation;	   /* our own: it grows when we are accused */
+	struct instant ask_wake;   /* earliest of the nodes' ask_at */
 	size_t node_n;		   /* slots in use are below */
 	struct node *nodes;	   /* owned */
+	uint32_t *by_instance;	   /* owned: heads of chains of slots */
+	size_t by_instance_len;	   /* a power of two */
+	struct placement
+		*placement; /* owned: who is to own what; changes under `const struct election` as a cache does */
 	struct address *addresses; /* owned, address_max */
 	size_t address_n;	   /* slots used so far */
 	uint32_t *by_ip;	   /* owned: open addressing */
@@ -75,6 +107,9 @@ struct election {
 
 /* --- rank.c --- */
 struct node *node_find(const struct election *e, uint64_t instance);
+/* The index behind it: for each node that comes, goes, or changes its instance. */
+void node_index_add(struct election *e, struct node *node);
+void node_index_remove(struct election *e, const struct node *node);
 struct node *node_named(const struct election *e, const char *name);
 bool node_live(const struct node *node);
 /* More than half of those that have not left are alive. */
@@ -84,9 +119,11 @@ const struct segment *usable_segment(const struct node *node, const struct addre
 /* Can it still carry the address on that interface? */
 bool usable_on(const struct node *node, const struct address *address, const char *iface);
 bool is_candidate(const struct node *node, const struct address *address);
-/* Place in the order of candidates: higher is better; total. */
+/* Why it is none, as static text; NULL: it is. */
+const char *why_no_candidate(const struct node *node, const struct address *address);
+/* Plain rendezvous order of the address's placement unit, without scores, loads and eligibility; total. */
 bool ranks_before(const struct address *address, const struct node *a, const struct node *b);
-/* How many candidates rank before the node. */
+/* How many candidates rank before the node: none before the one that the plan names, then by score and hash. */
 size_t rank_of(const struct election *e, const struct address *address, const struct node *node);
 /* The best candidate that is neither `not` nor `nor`; NULL: none. */
 struct node *best_candidate(const struct election *e, const struct address *address, uint64_t not, uint64_t nor);
@@ -100,7 +137,62 @@ const struct claim *holder(const struct election *e, const struct address *addre
 /* Why has the owner that we knew stopped being it? `next` is the owner now, 0: nobody. */
 enum election_reason reason_of_loss(const struct election *e, const struct address *address, uint64_t next);
 
+/* --- placement.c: the plan; call these at each change of what it is made from --- */
+/* NULL without memory. */
+struct placement *placement_new(const struct election *e);
+void placement_free(struct placement *p); /* NULL is fine */
+/* The list of addresses has been made anew. */
+void placement_services(struct election *e);
+/* A node came, changed or went. */
+void placement_node(struct election *e, const struct node *node);
+/* The address is about to get another owner (0: none). */
+void placement_owner(struct election *e, const struct address *address, uint64_t owner);
+/* Anything else changed. */
+void placement_invalidate(struct election *e);
+/*
+ * Would the address, which somebody owns, be placed elsewhere, on *better, by score, bound, group or what it is to be apart from?
+ * Where it merely ranks higher elsewhere it stays.
+ */
+bool placement_misplaced(const struct election *e, const struct address *address, const struct node **better);
+
+/* --- rebalance.c --- */
+void rebalance_start(struct election *e, size_t max_moves);
+void rebalance_tick(struct election *e);
+struct instant rebalance_deadline(const struct election *e);
+
+/* --- fence.c --- */
+/* Have all who held it before let go? Else *ret_look says when to look again (or sooner, when the segment answers). */
+bool fence_open(struct election *e, struct address *address, struct instant *ret_look);
+/* Begin or end to ask for the addresses of a node that is doubted, or dead. */
+void fence_ask(struct election *e, struct node *node);
+void fence_end(struct election *e, struct node *node);
+void fence_answer(struct election *e, struct ip ip, struct mac mac);
+/* Ask what is due. */
+void fence_tick(struct election *e);
+/* The right to hold: tell when it changes. True: it did. */
+bool right_follow(struct election *e);
+/* We have no lease, and those who would give it are not known to be dead. */
+bool in_doubt(const struct election *e);
+void right_take_lease(struct election *e, size_t watcher_n, struct instant until, uint32_t incarnation);
+/* When it changes by itself. */
+struct instant right_deadline(const struct election *e);
+
 /* --- election.c --- */
+struct election_action *act(struct election *e, enum election_action_kind kind, struct ip ip);
+bool act_room(const struct election *e);
+/* Ask `successor` to take what we hold; keep it if it has not in time. */
+void offer(struct election *e, struct address *address, uint64_t successor, struct span patience);
+/* We hold it no longer; `to` does, 0: nobody. */
+void let_go(struct election *e, struct address *address, uint64_t to, enum election_reason reason);
+/* Look at every address, now and, where the list of actions is full, in the next steps. */
+void look_at_all(struct election *e);
+
+/* --- members.c --- */
+void node_take(struct election *e, const struct election_event *event);
+void node_take_gone(struct election *e, uint64_t instance);
+void node_take_doubt(struct election *e, uint64_t instance, bool doubted);
+void see_majority(struct election *e);
+void drop_rival(struct address *address, uint64_t origin);
 struct address *address_find(const struct election *e, struct ip ip);
 
 #endif

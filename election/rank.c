@@ -5,13 +5,36 @@
 #include "base/rng.h"
 #include "election/internal.h"
 
+static uint32_t *instance_chain(const struct election *e, uint64_t instance)
+{
+	return &e->by_instance[(size_t)hash_mix(instance) & (e->by_instance_len - 1)];
+}
+
+void node_index_add(struct election *e, struct node *node)
+{
+	uint32_t *head = instance_chain(e, node->instance);
+
+	node->next = *head;
+	*head = (uint32_t)(node - e->nodes);
+}
+
+void node_index_remove(struct election *e, const struct node *node)
+{
+	uint32_t *at = instance_chain(e, node->instance);
+
+	while (*at != SLOT_NONE && &e->nodes[*at] != node)
+		at = &e->nodes[*at].next;
+	if (*at != SLOT_NONE)
+		*at = node->next;
+}
+
 struct node *node_find(const struct election *e, uint64_t instance)
 {
-	for (size_t i = 0; i < e->node_n; i++) {
-		if (e->nodes[i].used && e->nodes[i].instance == instance)
-			return &e->nodes[i];
-	}
-	return NULL;
+	uint32_t slot = *instance_chain(e, instance);
+
+	while (slot != SLOT_NONE && e->nodes[slot].instance != instance)
+		slot = e->nodes[slot].next;
+	return slot == SLOT_NONE ? NULL : &e->nodes[slot];
 }
 
 struct node *node_named(const struct election *e, const char *name)
@@ -88,51 +111,26 @@ bool usable_on(const struct node *node, const struct address *address, const cha
 	return false;
 }
 
-bool is_candidate(const struct node *node, const struct address *address)
+const char *why_no_candidate(const struct node *node, const struct address *address)
 {
 	const struct election_service *service = address->service;
 
-	return node_live(node) && node->meta.ready && !node->meta.draining &&
-	       label_selectors_match(service->selectors, service->selector_n, &node->meta.labels) &&
-	       usable_segment(node, address) != NULL;
+	if (node->left)
+		return "left";
+	if (!node->alive)
+		return "dead";
+	if (node->meta.draining)
+		return "draining";
+	if (!node->meta.ready)
+		return "not ready";
+	if (!label_selectors_match(service->selectors, service->selector_n, &node->meta.labels))
+		return "node selector";
+	return usable_segment(node, address) == NULL ? "no usable interface" : NULL;
 }
 
-/* Rendezvous hashing by service, so that the addresses of a dual-stack service meet on one node. */
-bool ranks_before(const struct address *address, const struct node *a, const struct node *b)
+bool is_candidate(const struct node *node, const struct address *address)
 {
-	uint64_t service = hash_text(0, address->service->name);
-	uint64_t hash_a = hash_text(service, a->name);
-	uint64_t hash_b = hash_text(service, b->name);
-
-	return hash_a != hash_b ? hash_a > hash_b : strcmp(a->name, b->name) < 0;
-}
-
-size_t rank_of(const struct election *e, const struct address *address, const struct node *node)
-{
-	size_t before = 0;
-
-	for (size_t i = 0; i < e->node_n; i++) {
-		const struct node *other = &e->nodes[i];
-
-		before += other->used && other != node && is_candidate(other, address) &&
-			  ranks_before(address, other, node);
-	}
-	return before;
-}
-
-struct node *best_candidate(const struct election *e, const struct address *address, uint64_t not, uint64_t nor)
-{
-	struct node *best = NULL;
-
-	for (size_t i = 0; i < e->node_n; i++) {
-		struct node *node = &e->nodes[i];
-
-		if (!node->used || node->instance == not || node->instance == nor || !is_candidate(node, address))
-			continue;
-		if (best == NULL || ranks_before(address, node, best))
-			best = node;
-	}
-	return best;
+	return why_no_candidate(node, address) == NULL;
 }
 
 /*

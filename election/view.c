@@ -6,8 +6,9 @@
 
 const char *election_reason_name(enum election_reason reason)
 {
-	static const char *const names[] = { "first",	 "owner-dead", "owner-left", "owner-ineligible", "handover",
-					     "conflict", "ineligible", "removed",    "failed",		 "stopped" };
+	static const char *const names[] = { "first",	 "owner-dead", "owner-left", "owner-ineligible",
+					     "handover", "conflict",   "ineligible", "removed",
+					     "failed",	 "stopped",    "isolated" };
 
 	return names[reason];
 }

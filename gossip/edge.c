@@ -7,6 +7,10 @@
  */
 #include "gossip/internal.h"
 
+/* Flags of a heartbeat. */
+#define BEAT_HURRY 0x01u
+#define BEAT_VOWED 0x02u
+
 /* A view that differs for so long is compared as a whole. */
 #define DIFFERS_MS 1000
 
@@ -50,6 +54,8 @@ static void finish_beat(struct gossip *g, struct packet *packet, const struct wa
 	wire_write_u32(&packet->w, beat->echo);
 	write_age(&packet->w, beat->echo_age);
 	wire_write_u16(&packet->w, (uint16_t)(beat->loss_ppm / 100));
+	wire_write_u8(&packet->w, (beat->hurry ? BEAT_HURRY : 0) | (beat->vowed ? BEAT_VOWED : 0));
+	write_age(&packet->w, beat->patience);
 	message_end(&packet->w, at);
 	packet_finish(g, packet);
 }
@@ -99,10 +105,11 @@ void edge_settle(struct gossip *g)
 	for (size_t i = 0; i < out->message_n; i++)
 		send_watch(g, &out->messages[i]);
 	for (size_t i = 0; i < out->dead_n; i++) {
-		struct member *member = member_find(g, out->dead[i]);
+		struct member *member = member_find(g, out->dead[i].instance);
 
 		if (member != NULL)
-			member_claim(g, member, GOSSIP_DEAD, member->incarnation, GOSSIP_REASON_QUORUM);
+			member_die(g, member, member->incarnation, GOSSIP_REASON_QUORUM,
+				   out->dead[i].sure ? GOSSIP_PROOF_QUORUM : GOSSIP_PROOF_HINTED);
 	}
 	if (out->ask_witness && notify_room(g))
 		(void)action_add(g, GOSSIP_ACTION_WITNESS);
@@ -163,6 +170,7 @@ void edge_take_beat(struct gossip *g, struct member *from, struct instant receiv
 	struct watch_beat beat;
 	uint32_t digest;
 	uint8_t health;
+	uint8_t flags;
 
 	summary_take(g, from, r);
 	health = wire_read_u8(r);
@@ -171,12 +179,17 @@ void edge_take_beat(struct gossip *g, struct member *from, struct instant receiv
 	beat.echo = wire_read_u32(r);
 	beat.echo_age = span_us(wire_read_u32(r));
 	beat.loss_ppm = (uint32_t)wire_read_u16(r) * 100;
+	flags = wire_read_u8(r);
+	beat.hurry = flags & BEAT_HURRY;
+	beat.vowed = flags & BEAT_VOWED;
+	beat.patience = span_us(wire_read_u32(r));
 	if (health > GOSSIP_HEALTH_MAX || beat.seq == 0)
 		wire_fail(r);
 	if (r->failed)
 		return;
 	from->health = health;
-	member_rtt(from, watch_take_beat(&g->watch, from->instance, &beat, received, g->now));
+	member_rtt(from, watch_take_beat(&g->watch, from->instance, &beat, received, g->now, &g->watch_out));
+	edge_settle(g);
 	if (!g->leaving)
 		compare_view(g, from, digest);
 }
@@ -193,6 +206,23 @@ void edge_take_watch(struct gossip *g, const struct member *from, struct wire_re
 		return;
 	watch_take(&g->watch, from->instance, &message, g->now, &g->watch_out);
 	edge_settle(g);
+}
+
+void edge_tell_doubts(struct gossip *g)
+{
+	for (size_t i = 0; i < g->watch.edge_n; i++) {
+		const struct watch_edge *edge = &g->watch.edges[i];
+		bool doubted = edge->subject && edge->silent_at.us != INSTANT_NEVER.us;
+		struct member *member = member_find(g, edge->instance);
+		struct gossip_action *action;
+
+		if (member == NULL || member->doubted == doubted || !notify_room(g))
+			continue;
+		member->doubted = doubted;
+		action = action_add(g, GOSSIP_ACTION_DOUBT);
+		action->doubt.instance = member->instance;
+		action->doubt.doubted = doubted;
+	}
 }
 
 void edge_show(const struct gossip *g, const struct member *member, struct gossip_member *ret)

@@ -36,7 +36,7 @@ const char *gossip_state_name(enum gossip_state state)
 const char *gossip_reason_name(enum gossip_reason reason)
 {
 	static const char *const names[] = { "joined",	 "probe-failed", "rumour",   "refuted", "timeout", "left",
-					     "replaced", "reaped",	 "metadata", "quorum",	"verdict" };
+					     "replaced", "reaped",	 "metadata", "quorum",	"verdict", "guard" };
 
 	return names[reason];
 }
@@ -64,11 +64,21 @@ static void take_state(struct gossip *g, struct wire_reader *r)
 	member = r->failed ? NULL : member_find(g, instance);
 	if (member != NULL && state == GOSSIP_SUSPECT)
 		member_accuse(g, member, incarnation, accuser, GOSSIP_REASON_RUMOUR);
+	else if (member != NULL && state == GOSSIP_DEAD && accuser >= GOSSIP_PROOF_HINTED &&
+		 accuser <= GOSSIP_PROOF_RELEASED)
+		member_die(g, member, incarnation, GOSSIP_REASON_VERDICT, (enum gossip_proof)accuser);
 	else if (member != NULL)
 		member_claim(g, member, state, incarnation,
-			     state == GOSSIP_LEFT	? GOSSIP_REASON_LEFT
-			     : accuser == STATE_VERDICT ? GOSSIP_REASON_VERDICT
-							: GOSSIP_REASON_RUMOUR);
+			     state == GOSSIP_LEFT ? GOSSIP_REASON_LEFT : GOSSIP_REASON_RUMOUR);
+}
+
+/* The guard of a daemon speaks in its name: it is dead, and what it held is gone. */
+static void take_last_word(struct gossip *g, struct member *from, struct wire_reader *r)
+{
+	uint64_t instance = wire_read_u64(r);
+
+	if (!r->failed && instance == from->instance)
+		member_die(g, from, from->incarnation, GOSSIP_REASON_GUARD, GOSSIP_PROOF_RELEASED);
 }
 
 static void take_item(struct gossip *g, struct wire_reader *r)
@@ -146,6 +156,9 @@ static void take_message(struct gossip *g, struct member *from, const struct gos
 		break;
 	case MESSAGE_NACK:
 		probe_take_nack(g, r);
+		break;
+	case MESSAGE_LAST_WORD:
+		take_last_word(g, from, r);
 		break;
 	case MESSAGE_HELLO:
 	case MESSAGE_HELLO_ACK:
@@ -451,6 +464,8 @@ void gossip_step(struct gossip *g, const struct gossip_event *event, struct goss
 		watch_witnessed(&g->watch, g->now);
 		break;
 	}
+	if (event->kind == GOSSIP_EVENT_TICK)
+		edge_tell_doubts(g);
 	flush_fresh(g, event);
 	edge_refresh(g);
 	g->due = next_deadline(g);
@@ -573,6 +588,21 @@ void gossip_free(struct gossip *g)
 }
 
 /* --- looking -------------------------------------------------------------------------------------------------------- */
+
+uint32_t gossip_incarnation(const struct gossip *g)
+{
+	return self_of(g)->incarnation;
+}
+
+struct gossip_lease gossip_lease_of(const struct gossip *g)
+{
+	return (struct gossip_lease){ g->watch.watcher_n, g->watch.lease };
+}
+
+uint64_t gossip_counter(const struct gossip *g)
+{
+	return g->counter;
+}
 
 uint64_t gossip_instance(const struct gossip *g)
 {

@@ -173,9 +173,24 @@ enum gossip_reason {
 	GOSSIP_REASON_META,	/* only metadata or the endpoint changed */
 	GOSSIP_REASON_QUORUM,	/* a quorum of its watchers heard nothing: we are one of them */
 	GOSSIP_REASON_VERDICT,	/* such a quorum has told us */
+	GOSSIP_REASON_GUARD,	/* its guard said that it is dead and that its addresses are gone */
 };
 
 const char *gossip_reason_name(enum gossip_reason reason);
+
+/* What is known about the right of a dead member to hold addresses (its lease: gossip_lease_of). In order of strength. */
+enum gossip_proof {
+	GOSSIP_PROOF_NONE, /* it is dead by hearsay or by time: it may be well and hold its lease */
+	GOSSIP_PROOF_HINTED, /* a quorum, but before its lease must have ended: that takes gossip_timers' silence at most */
+	GOSSIP_PROOF_QUORUM,   /* a quorum, and its lease has ended */
+	GOSSIP_PROOF_RELEASED, /* its guard has taken its addresses off */
+};
+
+/* Our own right to hold: no quorum of our watchers can have voted against us before `until`. */
+struct gossip_lease {
+	size_t watcher_n; /* 0: nobody watches us, for we are alone; `until` says nothing then */
+	struct instant until;
+};
 
 enum gossip_action_kind {
 	GOSSIP_ACTION_SEND,	/* seal and send one packet */
@@ -185,6 +200,7 @@ enum gossip_action_kind {
 	GOSSIP_ACTION_LEFT,	/* once: the goodbye has been sent often enough */
 	GOSSIP_ACTION_CONFLICT, /* another live node has our name and was there first: we must stop */
 	GOSSIP_ACTION_WITNESS,	/* ask the witness; GOSSIP_EVENT_WITNESS when it answers. Repeated until then */
+	GOSSIP_ACTION_DOUBT,	/* a member that we watch is silent, or is heard again */
 };
 
 struct gossip_action {
@@ -196,10 +212,15 @@ struct gossip_action {
 			enum gossip_state from; /* 0: unknown before */
 			enum gossip_state to;	/* 0: forgotten */
 			enum gossip_reason reason;
+			enum gossip_proof proof; /* DEAD; may grow later: then from and to are both DEAD */
 			/* The member itself by gossip_member_find(instance), but not when `to` is 0. */
 			char name[NODE_NAME_MAX + 1];
 		} member;
 		struct gossip_item item;
+		struct {
+			uint64_t instance;
+			bool doubted;
+		} doubt;
 		struct {
 			bool alone; /* by timeout, nobody answered */
 		} joined;
@@ -239,6 +260,11 @@ struct instant gossip_deadline(const struct gossip *g);
 /* Our own instance now. */
 uint64_t gossip_instance(const struct gossip *g);
 bool gossip_joined(const struct gossip *g);
+/* Our own incarnation: it grows when we refute what is said about us. */
+uint32_t gossip_incarnation(const struct gossip *g);
+struct gossip_lease gossip_lease_of(const struct gossip *g);
+/* Packets that were sealed or are to be, ever: the highest counter used. */
+uint64_t gossip_counter(const struct gossip *g);
 /* Members known, ourselves included, of any state. Iterate by index below the count; order is by name. */
 size_t gossip_member_n(const struct gossip *g);
 void gossip_member_at(const struct gossip *g, size_t index, struct gossip_member *ret);

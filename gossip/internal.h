@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/wire.h"
 #include "gossip/gossip.h"
+#include "gossip/lastword.h"
 #include "gossip/seal.h"
 #include "gossip/watch.h"
 
@@ -46,9 +47,6 @@
 #define SUSPICION_CONFIRMATIONS 3
 #define ACCUSER_MAX (SUSPICION_CONFIRMATIONS + 1)
 
-/* In the place of the accuser: a quorum of watchers has decided. No instance is 1. */
-#define STATE_VERDICT 1
-
 /* Deaths and departures that we repeat to a neighbour whose view differs, and for how long. */
 #define VERDICT_MAX 64
 #define VERDICT_MS 2000
@@ -81,6 +79,7 @@ enum message_type {
 	MESSAGE_BEAT,
 	MESSAGE_WATCH,
 	MESSAGE_NACK,
+	MESSAGE_LAST_WORD = LAST_WORD_TYPE,
 	MESSAGE_TYPE_N
 };
 
@@ -115,7 +114,9 @@ struct member {
 	struct instant heard;	/* last authenticated packet from it */
 	struct instant dead_at; /* SUSPECT: when it counts as dead */
 	uint64_t accusers[ACCUSER_MAX];
-	bool verdict; /* DEAD: by a quorum, not by hearsay or time */
+	enum gossip_proof
+		proof; /* DEAD: how well that is known. On the wire in the place of the accuser: no instance is so small */
+	bool doubted; /* as last told */
 	uint8_t accuser_n;
 	struct instant retold;	      /* last time that our verdicts were repeated to it */
 	struct instant differs_since; /* its view has been another one than ours; NEVER: the same */
@@ -320,6 +321,9 @@ struct member *member_take(struct gossip *g, const struct member_record *record,
 /* SWIM 4.2 precedence for one claim about one instance. */
 void member_claim(struct gossip *g, struct member *member, enum gossip_state state, uint32_t incarnation,
 		  enum gossip_reason reason);
+/* It is dead, and so well is that known; what is known better of one that is dead already is taken too. */
+void member_die(struct gossip *g, struct member *member, uint32_t incarnation, enum gossip_reason reason,
+		enum gossip_proof proof);
 /* `accuser` suspects it by its own probes; 0: hearsay, which confirms nothing. */
 void member_accuse(struct gossip *g, struct member *member, uint32_t incarnation, uint64_t accuser,
 		   enum gossip_reason reason);
@@ -410,6 +414,8 @@ void edge_refresh(struct gossip *g);
 void edge_settle(struct gossip *g);
 void edge_take_beat(struct gossip *g, struct member *from, struct instant received, struct wire_reader *r);
 void edge_take_watch(struct gossip *g, const struct member *from, struct wire_reader *r);
+/* Tell whose verification has begun or ended. */
+void edge_tell_doubts(struct gossip *g);
 /* What the edge to this member, if there is one, knows. */
 void edge_show(const struct gossip *g, const struct member *member, struct gossip_member *ret);
 

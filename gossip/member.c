@@ -142,6 +142,7 @@ static void tell(struct gossip *g, const struct member *member, enum gossip_stat
 	action->member.from = from;
 	action->member.to = to;
 	action->member.reason = reason;
+	action->member.proof = member->proof;
 	memcpy(action->member.name, member->name, sizeof(member->name));
 }
 
@@ -397,8 +398,8 @@ void member_accuse(struct gossip *g, struct member *member, uint32_t incarnation
 	rumour_member(g, member, false); /* each of the first few is passed on (Lifeguard IV.B) */
 }
 
-void member_claim(struct gossip *g, struct member *member, enum gossip_state state, uint32_t incarnation,
-		  enum gossip_reason reason)
+static void claim(struct gossip *g, struct member *member, enum gossip_state state, uint32_t incarnation,
+		  enum gossip_reason reason, enum gossip_proof proof)
 {
 	if (slot_of(g, member) == g->self) {
 		refute(g, state, incarnation);
@@ -415,11 +416,32 @@ void member_claim(struct gossip *g, struct member *member, enum gossip_state sta
 	}
 	member->incarnation = incarnation;
 	member->accuser_n = 0;
-	member->verdict = reason == GOSSIP_REASON_QUORUM || reason == GOSSIP_REASON_VERDICT;
+	member->proof = proof;
 	set_state(g, member, state, reason);
 	if (state == GOSSIP_SUSPECT)
 		member->dead_at = instant_add(g->now, suspicion_span(g, member));
 	rumour_member(g, member, state != GOSSIP_SUSPECT && is_urgent(g, reason));
+}
+
+void member_claim(struct gossip *g, struct member *member, enum gossip_state state, uint32_t incarnation,
+		  enum gossip_reason reason)
+{
+	claim(g, member, state, incarnation, reason, GOSSIP_PROOF_NONE);
+}
+
+void member_die(struct gossip *g, struct member *member, uint32_t incarnation, enum gossip_reason reason,
+		enum gossip_proof proof)
+{
+	if (member->state != GOSSIP_DEAD || incarnation > member->incarnation) {
+		claim(g, member, GOSSIP_DEAD, incarnation, reason, proof);
+		return;
+	}
+	if (incarnation < member->incarnation || proof <= member->proof || slot_of(g, member) == g->self ||
+	    !notify_room(g))
+		return;
+	member->proof = proof; /* its guard speaks after the quorum did */
+	tell(g, member, GOSSIP_DEAD, GOSSIP_DEAD, reason);
+	rumour_member(g, member, is_urgent(g, reason));
 }
 
 /* A record about a known instance. */

@@ -221,7 +221,7 @@ bool member_record_read(struct wire_reader *r, struct member_record *record)
 /* What a quorum found moments ago. Later it is hearsay, which may come from the other half of a healed partition. */
 static bool fresh_verdict(const struct member *member, struct instant now)
 {
-	return member->state == GOSSIP_DEAD && member->verdict &&
+	return member->state == GOSSIP_DEAD && member->proof != GOSSIP_PROOF_NONE &&
 	       instant_since(now, member->since).us < span_ms(VERDICT_MS).us;
 }
 
@@ -235,7 +235,7 @@ void message_state(struct wire_writer *w, const struct member *member, struct in
 	if (member->state == GOSSIP_SUSPECT && member->accuser_n > 0)
 		wire_write_u64(w, member->accusers[member->accuser_n - 1]);
 	else
-		wire_write_u64(w, fresh_verdict(member, now) ? STATE_VERDICT : 0);
+		wire_write_u64(w, fresh_verdict(member, now) ? (uint64_t)member->proof : 0);
 	message_end(w, at);
 }
 

@@ -17,12 +17,6 @@
  *
  * T_s and T_v hold for a clean network and only ever grow: T_s until as many heartbeats in a row are missing as the measured loss
  * of the edge makes improbable, T_v to the longest gap that the edge has shown within a minute, both by our own lateness.
- *
- * The rings: on each of three, members stand in an order by the hash of their name; the watchers of a member are its successor on each
- * and its predecessor on two of them (Rapid, USENIX ATC 2018, 4.1, has such rings, and edges of one direction). So every node has six
- * edges whatever the size of the cluster, each heartbeat serves both of its ends, a death or a newcomer changes an edge of six others,
- * and members that die together have watchers that are independent of each other. Below 64 members, where edges of different rings
- * would coincide, there is one ring, and the neighbours 1, 2 and 3 places away. Up to six members everybody watches everybody.
  */
 #include "gossip/watch.h"
 
@@ -30,6 +24,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "gossip/ring.h"
 
 /*
  * A new edge to a new member is not judged for so many T_s, unless it is heard: until the newcomer has the state, which takes longer
@@ -52,6 +47,12 @@
 /* T_v grows to this multiple at most. */
 #define VERIFY_GROWTH 2
 
+/* A vote may be so long on its way to another watcher; after that and WATCH_VOTE_MS nobody counts it any more. */
+#define VOTE_TRANSIT_MS 100
+
+/* A lease that was lost is asked for in a hurry for so many times its own length, then with the usual heartbeats. */
+#define HURRY_LEASES 3
+
 void watch_init(struct watch *w, const struct watch_timers *timers, uint64_t self, bool witness, struct instant now)
 {
 	memset(w, 0, sizeof(*w));
@@ -60,6 +61,9 @@ void watch_init(struct watch *w, const struct watch_timers *timers, uint64_t sel
 	w->witness = witness;
 	w->witness_at = instant_add(now, span_s(-3600));
 	w->beat_at = now;
+	w->lease = instant_add(now, span_s(-3600));
+	w->hurried = w->lease;
+	w->hurry_at = INSTANT_NEVER;
 }
 
 /* Where the edge to this instance stands, or edge_n. */
@@ -134,117 +138,7 @@ static void peak_take(struct watch_peak *peak, struct span sample, struct instan
 	peak->now = longer(peak->now, sample);
 }
 
-/* --- the rings ------------------------------------------------------------------------------------------------------ */
-
-/* From so many members on there are three rings: then few edges of different rings coincide (one in thirty at the least). */
-#define RINGS_MIN 64
-#define RING_N WATCH_REACH
-
-/* Where a member stands: on each of the three rings its neighbours, or on the only one those 1, 2 and 3 places away. */
-struct seat {
-	const struct watch_member *next[RING_N];
-	const struct watch_member *previous[RING_N];
-};
-
-static uint64_t ring_place(uint64_t key, size_t ring)
-{
-	return ring == 0 ? key : hash_mix(key ^ (0x9e3779b97f4a7c15u * ring));
-}
-
-/* Keep `list`, the nearest RING_N by distance, nearest first; equal distances by instance. */
-static void keep_nearest(const struct watch_member *list[RING_N], uint64_t distances[RING_N],
-			 const struct watch_member *member, uint64_t distance)
-{
-	for (size_t i = 0; i < RING_N; i++) {
-		const struct watch_member *other = list[i];
-		uint64_t far = distances[i];
-
-		if (other != NULL && (far < distance || (far == distance && other->instance < member->instance)))
-			continue;
-		list[i] = member;
-		distances[i] = distance;
-		if (other == NULL)
-			return;
-		member = other;
-		distance = far;
-	}
-}
-
-static void seat_on_one(struct seat *seat, const struct watch_member *members, size_t n,
-			const struct watch_member *subject)
-{
-	uint64_t next[RING_N] = { 0 };
-	uint64_t previous[RING_N] = { 0 };
-
-	memset(seat, 0, sizeof(*seat));
-	for (size_t i = 0; i < n; i++) {
-		if (members[i].instance == subject->instance)
-			continue;
-		/* distances wrap: the ring closes */
-		keep_nearest(seat->next, next, &members[i], members[i].key - subject->key);
-		keep_nearest(seat->previous, previous, &members[i], subject->key - members[i].key);
-	}
-}
-
-static void seat_on_three(struct seat *seat, const struct watch_member *members, size_t n,
-			  const struct watch_member *subject)
-{
-	memset(seat, 0, sizeof(*seat));
-	for (size_t ring = 0; ring < RING_N; ring++) {
-		uint64_t place = ring_place(subject->key, ring);
-		uint64_t next = UINT64_MAX;
-		uint64_t previous = UINT64_MAX;
-
-		for (size_t i = 0; i < n; i++) {
-			uint64_t distance = ring_place(members[i].key, ring) - place;
-
-			if (members[i].instance == subject->instance)
-				continue;
-			if (distance <= next) {
-				next = distance;
-				seat->next[ring] = &members[i];
-			}
-			if (0 - distance <= previous) {
-				previous = 0 - distance;
-				seat->previous[ring] = &members[i];
-			}
-		}
-	}
-}
-
-static void seat_of(struct seat *seat, const struct watch_member *members, size_t n, const struct watch_member *subject)
-{
-	(n < RINGS_MIN ? seat_on_one : seat_on_three)(seat, members, n, subject);
-}
-
-static bool listed(const uint64_t *list, size_t n, uint64_t instance)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (list[i] == instance)
-			return true;
-	}
-	return false;
-}
-
-static size_t add(uint64_t *list, size_t n, const struct watch_member *member)
-{
-	if (member != NULL && !listed(list, n, member->instance))
-		list[n++] = member->instance;
-	return n;
-}
-
-/* The watchers by a seat; returns how many. In a small cluster that is everybody. */
-static size_t watchers_of(const struct seat *seat, uint64_t out[WATCH_EDGE_MAX], size_t member_n)
-{
-	size_t wanted = member_n <= WATCH_EDGE_MAX ? RING_N : WATCH_K - RING_N;
-	size_t n = 0;
-
-	for (size_t i = 0; i < RING_N; i++)
-		n = add(out, n, seat->next[i]);
-	for (size_t i = 0; i < wanted; i++)
-		n = add(out, n, seat->previous[i]);
-	return n;
-}
+/* --- the edges ------------------------------------------------------------------------------------------------------ */
 
 /*
  * Keep what is known about an edge's other end, or begin with a clean slate. A new member may learn of us a little later than we
@@ -271,6 +165,8 @@ static struct watch_edge *carry_edge(struct watch *w, const struct watch_edge *f
 						     : span_us(-w->timers.silent.us));
 	edge->echoed = edge->heard;
 	edge->told = instant_add(edge->heard, span_s(-3600));
+	edge->vowed = now;
+	edge->lease = instant_add(now, span_s(-3600));
 	edge->gap.turn_at = instant_add(now, span_s(GAP_HALF_S));
 	edge->seq =
 		(uint32_t)hash_mix(member->instance ^ (uint64_t)now.us); /* no edge goes on where a former one ended */
@@ -293,16 +189,16 @@ static void set_edge(struct watch *w, const struct view *view, const struct watc
 {
 	uint64_t its[WATCH_EDGE_MAX];
 	struct watch_edge *edge;
-	struct seat seat;
+	struct ring_seat seat;
 	size_t n;
 
 	if (member == NULL || find_edge(w, member->instance) != NULL)
 		return;
-	seat_of(&seat, view->members, view->n, member);
-	n = watchers_of(&seat, its, view->n);
+	ring_seat(&seat, view->members, view->n, member);
+	n = ring_watchers(&seat, its, view->n);
 	edge = carry_edge(w, view->former, view->former_n, member, now);
-	edge->watcher = listed(view->watchers, view->watcher_n, member->instance);
-	edge->subject = listed(its, n, w->self);
+	edge->watcher = ring_listed(view->watchers, view->watcher_n, member->instance);
+	edge->subject = ring_listed(its, n, w->self);
 	edge->quorum = n / 2 + 1;
 	edge->watcher_n = 0;
 	for (size_t i = 0; i < n && edge->subject; i++) {
@@ -311,11 +207,75 @@ static void set_edge(struct watch *w, const struct view *view, const struct watc
 	}
 }
 
+/* --- the lease ------------------------------------------------------------------------------------------------------ */
+
+static struct span patience(const struct watch *w)
+{
+	return span_us(w->timers.silent.us + w->timers.verify.us);
+}
+
+/* How long a fresh lease lasts: a heartbeat less than the shortest silence that anybody votes after. */
+static struct span lease_span(const struct watch *w)
+{
+	return span_us(patience(w).us - w->timers.beat.us);
+}
+
+static struct span hurry_interval(const struct watch *w)
+{
+	return span_us(w->timers.beat.us / 2);
+}
+
+/*
+ * Of K watchers Q must vote, so while K - Q + 1 of them cannot have voted there is no quorum. A watcher that has echoed a heartbeat
+ * of ours hears us until that heartbeat's sending at least, and votes no earlier than its patience after it (ADR 0010). What was
+ * granted stays granted when the watchers change: new ones begin with a patience of their own.
+ */
+static void lease_update(struct watch *w)
+{
+	struct instant ends[WATCH_EDGE_MAX];
+	struct instant end;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->edge_n; i++) {
+		size_t at = n;
+
+		if (!w->edges[i].watcher)
+			continue;
+		for (; at > 0 && instant_before(ends[at - 1], w->edges[i].lease); at--)
+			ends[at] = ends[at - 1];
+		ends[at] = w->edges[i].lease;
+		n++;
+	}
+	end = n > 0 && instant_before(w->lease, ends[n - (n / 2 + 1)]) ? ends[n - (n / 2 + 1)] : w->lease;
+	if (n == w->watcher_n && end.us == w->lease.us)
+		return;
+	w->watcher_n = n;
+	w->lease = end;
+	w->hurry_at = instant_add(end, span_us(-lease_span(w).us / 2));
+	if (instant_before(w->hurry_at, instant_add(w->hurried, hurry_interval(w))))
+		w->hurry_at = instant_add(w->hurried, hurry_interval(w));
+	if (n == 0)
+		w->hurry_at = INSTANT_NEVER;
+}
+
+/* A heartbeat of ours, sent then, has come back in an echo. */
+static void lease_take(struct watch *w, struct watch_edge *edge, const struct watch_beat *beat, struct instant sent)
+{
+	struct span theirs = beat->patience.us < patience(w).us ? beat->patience : patience(w);
+	struct instant end = instant_add(sent, span_us(theirs.us - w->timers.beat.us));
+
+	if (beat->vowed || !instant_before(edge->lease, end))
+		return;
+	edge->lease = end;
+	if (edge->watcher)
+		lease_update(w);
+}
+
 void watch_view(struct watch *w, const struct watch_member *members, size_t member_n, struct instant now)
 {
 	const struct watch_member *self = NULL;
 	struct view view = { .members = members, .n = member_n, .former_n = w->edge_n };
-	struct seat seat;
+	struct ring_seat seat;
 
 	memcpy(view.former, w->edges, sizeof(view.former));
 	w->edge_n = 0;
@@ -323,12 +283,13 @@ void watch_view(struct watch *w, const struct watch_member *members, size_t memb
 		self = members[i].instance == w->self ? &members[i] : NULL;
 	if (self == NULL)
 		return;
-	seat_of(&seat, members, member_n, self);
-	view.watcher_n = watchers_of(&seat, view.watchers, member_n);
-	for (size_t i = 0; i < RING_N; i++) {
+	ring_seat(&seat, members, member_n, self);
+	view.watcher_n = ring_watchers(&seat, view.watchers, member_n);
+	for (size_t i = 0; i < WATCH_REACH; i++) {
 		set_edge(w, &view, seat.next[i], now);
 		set_edge(w, &view, seat.previous[i], now);
 	}
+	lease_update(w);
 }
 
 /* --- votes ---------------------------------------------------------------------------------------------------------- */
@@ -344,7 +305,7 @@ static void drop_expired_votes(struct watch *w, struct instant now)
 	w->vote_n = kept;
 }
 
-static void remember_vote(struct watch *w, uint64_t subject, uint64_t voter, struct instant now)
+static void remember_vote(struct watch *w, uint64_t subject, uint64_t voter, bool sure, struct instant now)
 {
 	struct instant until = instant_add(now, span_ms(WATCH_VOTE_MS));
 
@@ -352,21 +313,27 @@ static void remember_vote(struct watch *w, uint64_t subject, uint64_t voter, str
 	for (size_t i = 0; i < w->vote_n; i++) {
 		if (w->votes[i].subject == subject && w->votes[i].voter == voter) {
 			w->votes[i].until = until;
+			w->votes[i].sure = sure;
 			return;
 		}
 	}
 	if (w->vote_n < WATCH_VOTE_MAX)
-		w->votes[w->vote_n++] = (struct watch_vote){ subject, voter, until };
+		w->votes[w->vote_n++] = (struct watch_vote){ subject, voter, sure, until };
 }
 
-/* Votes of the subject's watchers, our own included; only those count that the ring names. */
-static size_t count_votes(const struct watch *w, const struct watch_edge *edge)
+/* Votes of the subject's watchers, our own included; only those count that the ring names. -> *sure: none was shortened. */
+static size_t count_votes(const struct watch *w, const struct watch_edge *edge, bool *sure)
 {
 	size_t n = edge->voted ? 1 : 0;
 
+	*sure = true;
 	for (size_t i = 0; i < w->vote_n; i++) {
-		if (w->votes[i].subject == edge->instance && listed(edge->watchers, edge->watcher_n, w->votes[i].voter))
-			n++;
+		const struct watch_vote *vote = &w->votes[i];
+
+		if (vote->subject != edge->instance || !ring_listed(edge->watchers, edge->watcher_n, vote->voter))
+			continue;
+		n++;
+		*sure = *sure && vote->sure;
 	}
 	return n;
 }
@@ -380,6 +347,7 @@ void watch_drop(struct watch *w, uint64_t instance)
 			w->edges[kept++] = w->edges[i];
 	}
 	w->edge_n = kept;
+	lease_update(w);
 	kept = 0;
 	for (size_t i = 0; i < w->vote_n; i++) {
 		if (w->votes[i].subject != instance)
@@ -401,13 +369,6 @@ static void say(struct watch_out *out, enum watch_message_kind kind, uint64_t to
 	put(out, &(const struct watch_message){ .kind = kind, .to = to, .subject = subject, .age = age });
 }
 
-/* A quorum that includes our own vote: we never spread a death that we do not see ourselves. */
-static void decide(const struct watch *w, const struct watch_edge *edge, struct watch_out *out)
-{
-	if (edge->voted && count_votes(w, edge) >= edge->quorum && out->dead_n < WATCH_EDGE_MAX)
-		out->dead[out->dead_n++] = edge->instance;
-}
-
 /* It lives: whatever was held against it is void. */
 static void clear(struct watch_edge *edge)
 {
@@ -421,6 +382,22 @@ static void clear(struct watch_edge *edge)
 static struct instant life(const struct watch *w, const struct watch_edge *edge)
 {
 	return instant_min(edge->heard, instant_add(edge->echoed, watch_silence(w, edge)));
+}
+
+/* Has it been silent for longer than any lease that we can have given it? */
+static bool silence_sure(const struct watch *w, const struct watch_edge *edge, struct instant now)
+{
+	return instant_since(now, life(w, edge)).us >= patience(w).us;
+}
+
+/* A quorum that includes our own vote: we never spread a death that we do not see ourselves. */
+static void decide(const struct watch *w, const struct watch_edge *edge, struct instant now, struct watch_out *out)
+{
+	bool sure;
+
+	if (!edge->voted || count_votes(w, edge, &sure) < edge->quorum || out->dead_n == WATCH_EDGE_MAX)
+		return;
+	out->dead[out->dead_n++] = (struct watch_verdict){ edge->instance, sure && silence_sure(w, edge, now) };
 }
 
 static void clear_if_alive(struct watch *w, struct watch_edge *edge, struct instant now)
@@ -466,30 +443,49 @@ static void loss_take(struct watch_edge *edge, uint32_t lost)
 	edge->loss_in_ppm -= edge->loss_in_ppm / LOSS_WINDOW;
 }
 
-struct span watch_take_beat(struct watch *w, uint64_t from, const struct watch_beat *beat, struct instant at,
-			    struct instant now)
+static void beat(const struct watch *w, struct watch_edge *edge, struct instant now, bool hurry, struct watch_out *out)
+{
+	struct watch_message message = { .kind = WATCH_BEAT, .to = edge->instance };
+
+	edge->seq += edge->seq == UINT32_MAX ? 2 : 1; /* 0 says: none */
+	edge->sent_at[edge->seq % WATCH_SENT_MAX] = now;
+	message.beat = (struct watch_beat){ .seq = edge->seq,
+					    .echo = edge->heard_seq,
+					    .echo_age = instant_since(now, edge->heard_beat),
+					    .loss_ppm = edge->loss_in_ppm,
+					    .hurry = hurry,
+					    .vowed = instant_before(now, edge->vowed),
+					    .patience = patience(w) };
+	put(out, &message);
+}
+
+struct span watch_take_beat(struct watch *w, uint64_t from, const struct watch_beat *theirs, struct instant at,
+			    struct instant now, struct watch_out *out)
 {
 	struct watch_edge *edge = find_edge(w, from);
-	uint32_t ahead = edge != NULL ? beat->seq - edge->heard_seq : 0;
+	uint32_t ahead = edge != NULL ? theirs->seq - edge->heard_seq : 0;
 	struct instant sent;
 
 	if (edge == NULL)
 		return span_us(-1);
-	edge->loss_out_ppm = beat->loss_ppm;
+	edge->loss_out_ppm = theirs->loss_ppm;
 	if (edge->heard_seq == 0 || (ahead > LOSS_RUN_MAX && ahead < UINT32_MAX - LOSS_RUN_MAX)) {
-		edge->heard_seq = beat->seq; /* the other end began anew */
+		edge->heard_seq = theirs->seq; /* the other end began anew */
 		edge->heard_beat = at;
 	} else if (ahead > 0 && ahead <= LOSS_RUN_MAX) { /* neither again on another path nor overtaken */
 		loss_take(edge, ahead - 1);
 		peak_take(&edge->gap, instant_since(at, edge->heard_beat), now);
-		edge->heard_seq = beat->seq;
+		edge->heard_seq = theirs->seq;
 		edge->heard_beat = at;
 	}
-	if (beat->echo == 0 || edge->seq - beat->echo >= WATCH_SENT_MAX)
+	if (theirs->hurry)
+		beat(w, edge, now, false, out);
+	if (theirs->echo == 0 || edge->seq - theirs->echo >= WATCH_SENT_MAX)
 		return span_us(-1);
-	sent = edge->sent_at[beat->echo % WATCH_SENT_MAX];
+	sent = edge->sent_at[theirs->echo % WATCH_SENT_MAX];
 	echoed(w, edge, sent, now);
-	return span_us(instant_since(at, sent).us - beat->echo_age.us);
+	lease_take(w, edge, theirs, sent);
+	return span_us(instant_since(at, sent).us - theirs->echo_age.us);
 }
 
 void watch_take(struct watch *w, uint64_t from, const struct watch_message *message, struct instant now,
@@ -514,8 +510,8 @@ void watch_take(struct watch *w, uint64_t from, const struct watch_message *mess
 			clear(edge);
 		break;
 	case WATCH_VOTE:
-		remember_vote(w, message->subject, from, now);
-		decide(w, edge, out);
+		remember_vote(w, message->subject, from, message->age.us >= patience(w).us, now);
+		decide(w, edge, now, out);
 		break;
 	case WATCH_BEAT:
 	case WATCH_PING:
@@ -573,8 +569,11 @@ static void probe(struct watch *w, struct watch_edge *edge, struct instant now, 
 
 	edge->probe_at = instant_add(now, heard_by_others ? span_us(w->timers.silent.us / 2) : w->timers.probe);
 	say(out, WATCH_PING, edge->instance, edge->instance, span_us(0));
+	if (edge->voted)
+		edge->vowed = instant_add(now, span_ms(WATCH_VOTE_MS + VOTE_TRANSIT_MS));
 	for (size_t i = 0; i < edge->watcher_n; i++)
-		say(out, edge->voted ? WATCH_VOTE : WATCH_ASK, edge->watchers[i], edge->instance, span_us(0));
+		say(out, edge->voted ? WATCH_VOTE : WATCH_ASK, edge->watchers[i], edge->instance,
+		    instant_since(now, life(w, edge)));
 }
 
 static struct instant last_sign(const struct watch *w, const struct watch_edge *edge)
@@ -630,20 +629,20 @@ static void tick_subject(struct watch *w, struct watch_edge *edge, struct instan
 		probe(w, edge, now, out);
 		out->ask_witness |= witness_missing(w, edge);
 	}
-	decide(w, edge, out);
+	decide(w, edge, now, out);
 }
 
-static void beat(struct watch_edge *edge, struct instant now, struct watch_out *out)
+/* The lease runs out: heartbeats out of turn to our watchers, which answer at once. */
+static void hurry(struct watch *w, struct instant now, struct watch_out *out)
 {
-	struct watch_message message = { .kind = WATCH_BEAT, .to = edge->instance };
-
-	edge->seq += edge->seq == UINT32_MAX ? 2 : 1; /* 0 says: none */
-	edge->sent_at[edge->seq % WATCH_SENT_MAX] = now;
-	message.beat = (struct watch_beat){ .seq = edge->seq,
-					    .echo = edge->heard_seq,
-					    .echo_age = instant_since(now, edge->heard_beat),
-					    .loss_ppm = edge->loss_in_ppm };
-	put(out, &message);
+	for (size_t i = 0; i < w->edge_n; i++) {
+		if (w->edges[i].watcher)
+			beat(w, &w->edges[i], now, true, out);
+	}
+	w->hurried = now;
+	w->hurry_at = instant_since(now, w->lease).us < lease_span(w).us * HURRY_LEASES
+			      ? instant_add(now, hurry_interval(w))
+			      : INSTANT_NEVER;
 }
 
 void watch_tick(struct watch *w, struct instant now, struct watch_out *out)
@@ -654,12 +653,14 @@ void watch_tick(struct watch *w, struct instant now, struct watch_out *out)
 	drop_expired_votes(w, now);
 	for (size_t i = 0; i < w->edge_n; i++) {
 		if (due)
-			beat(&w->edges[i], now, out);
+			beat(w, &w->edges[i], now, false, out);
 		if (w->edges[i].subject)
 			tick_subject(w, &w->edges[i], now, out);
 	}
 	if (due)
 		w->beat_at = instant_add(now, w->timers.beat);
+	else if (instant_reached(w->hurry_at, now))
+		hurry(w, now, out);
 }
 
 void watch_amnesty(struct watch *w, struct instant now)
@@ -682,7 +683,7 @@ void watch_amnesty(struct watch *w, struct instant now)
 
 struct instant watch_deadline(const struct watch *w)
 {
-	struct instant next = w->beat_at;
+	struct instant next = instant_min(w->beat_at, w->hurry_at);
 
 	for (size_t i = 0; i < w->edge_n; i++) {
 		const struct watch_edge *edge = &w->edges[i];

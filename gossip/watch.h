@@ -46,6 +46,9 @@ struct watch_beat {
 	uint32_t echo;	      /* the highest seq heard from the other end; 0: none */
 	struct span echo_age; /* how long ago that was heard */
 	uint32_t loss_ppm;    /* of the other end's heartbeats */
+	bool hurry;	      /* the sender's lease is running out: answer by a heartbeat at once */
+	bool vowed;	      /* the sender's vote against the receiver may still stand: the echo renews no lease */
+	struct span patience; /* the sender votes against nobody before so long a silence */
 };
 
 enum watch_message_kind {
@@ -64,6 +67,12 @@ struct watch_message {
 	struct watch_beat beat; /* WATCH_BEAT */
 };
 
+/* A death that a quorum agrees on. */
+struct watch_verdict {
+	uint64_t instance;
+	bool sure; /* all votes came after a silence longer than any lease; else a hint has shortened it */
+};
+
 /* What one call wants sent, and whom the quorum declares dead. Bounded; what does not fit is said again later. */
 #define WATCH_OUT_MAX 128
 
@@ -71,7 +80,7 @@ struct watch_out {
 	size_t message_n;
 	struct watch_message messages[WATCH_OUT_MAX];
 	size_t dead_n;
-	uint64_t dead[WATCH_EDGE_MAX];
+	struct watch_verdict dead[WATCH_EDGE_MAX];
 	bool ask_witness;
 };
 
@@ -99,6 +108,8 @@ struct watch_edge {
 	struct instant heard_beat;
 	uint32_t loss_in_ppm;
 	uint32_t loss_out_ppm;
+	struct instant vowed;  /* until then our vote against it may stand somewhere */
+	struct instant lease;  /* by its echoes it votes against us no earlier */
 	struct watch_peak gap; /* between heartbeats that came in */
 	struct instant sent_at[WATCH_SENT_MAX];
 	size_t watcher_n; /* of a subject: the other watchers, and the quorum of all of them */
@@ -109,6 +120,7 @@ struct watch_edge {
 struct watch_vote {
 	uint64_t subject;
 	uint64_t voter;
+	bool sure; /* as in struct watch_verdict */
 	struct instant until;
 };
 
@@ -120,6 +132,10 @@ struct watch {
 	struct instant beat_at;
 	struct instant looked_at;     /* last watch_tick */
 	struct instant abstain_until; /* we were late ourselves: accuse nobody */
+	size_t watcher_n;	      /* those that watch us; none: we are alone */
+	struct instant lease;	      /* no quorum of them can have voted against us before */
+	struct instant hurried;	      /* last of them */
+	struct instant hurry_at;      /* next heartbeats out of turn, while the lease runs out */
 	struct span lag;	      /* how late we have been lately: limits are wider by it */
 	uint64_t verification_n;      /* begun, ever */
 	size_t edge_n;
@@ -144,7 +160,7 @@ void watch_heard(struct watch *w, uint64_t instance, struct instant at, struct i
 void watch_echoed(struct watch *w, uint64_t instance, struct instant at, struct instant now);
 /* Its heartbeat came. Returns the round trip that it measures, negative when it measures none. */
 struct span watch_take_beat(struct watch *w, uint64_t from, const struct watch_beat *beat, struct instant at,
-			    struct instant now);
+			    struct instant now, struct watch_out *out);
 /* A WATCH_ASK, WATCH_TELL or WATCH_VOTE came from `from`. */
 void watch_take(struct watch *w, uint64_t from, const struct watch_message *message, struct instant now,
 		struct watch_out *out);

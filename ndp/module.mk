@@ -1,2 +1,2 @@
-core_src += ndp/packet.c
-shell_src += ndp/socket.c
+core_src += ndp/packet.c ndp/frame.c
+shell_src += ndp/socket.c ndp/groups.c

@@ -1,57 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Advertisements to ff02::1 reach every raw socket of every interface: all nodes are members of that group.
- * Solicitations for an address reach it while the host has that address.
- */
 #include "ndp/socket.h"
 
+#include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
-#include <netinet/icmp6.h>
-#include <netinet/in.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* RFC 4861 7.1: a router would have lowered it, so 255 proves that the sender is on the link. */
-#define HOP_LIMIT 255
+/* Longest frame that is read: what fits Ethernet. */
+#define READ_LEN 1514
 
-/* Longest message that is read: what fits Ethernet. */
-#define READ_LEN 1500
-
-struct option {
-	int name;
-	int value;
-};
-
-static const struct option options[] = {
-	{ IPV6_RECVPKTINFO, 1 },    { IPV6_RECVHOPLIMIT, 1 },		{ IPV6_UNICAST_HOPS, HOP_LIMIT },
-	{ IPV6_MULTICAST_LOOP, 0 }, { IPV6_MULTICAST_HOPS, HOP_LIMIT },
+/*
+ * Only neighbour solicitations and advertisements over IPv6 from this link that are meant for this host. A frame for a VLAN that
+ * is not configured here comes up on the parent with its tag taken off, marked as another host's (net/core/dev.c); so does what
+ * a promiscuous port sees.
+ */
+static const struct sock_filter filter[] = {
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (unsigned int)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, PACKET_OTHERHOST, 8, 0), /* outgoing comes after other host */
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),			     /* type of the Ethernet frame */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 6),
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 20), /* ICMPv6, hop limit 255 */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x3aff, 0, 4),
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 54), /* type of the message */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NDP_SOLICITATION, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NDP_ADVERTISEMENT, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, READ_LEN),
+	BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
 static int socket_set_up(int fd)
 {
-	struct icmp6_filter filter;
+	/* struct sock_fprog wants a pointer to non-const that the kernel does not write through */
+	struct sock_filter code[sizeof(filter) / sizeof(filter[0])];
+	const struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	const struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IPV6) };
 	int one = 1;
 
-	ICMP6_FILTER_SETBLOCKALL(&filter);
-	ICMP6_FILTER_SETPASS(NDP_SOLICITATION, &filter);
-	ICMP6_FILTER_SETPASS(NDP_ADVERTISEMENT, &filter);
-	if (setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof(filter)) != 0)
+	memcpy(code, filter, sizeof(code));
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0)
 		return -errno;
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (setsockopt(fd, IPPROTO_IPV6, options[i].name, &options[i].value, sizeof(int)) != 0)
-			return -errno;
-	}
-	/* To send from an address that is not there: 4.15, or the older option that asks for more rights. */
-	if (setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one)) != 0 &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &one, sizeof(one)) != 0)
+	(void)setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one));
+	/* 4.20; before, the filter's packet type does it */
+	(void)setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
+	/* last: from here on frames come in, of all interfaces */
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
 		return -errno;
 	return 0;
 }
 
 int ndp_socket_open(void)
 {
-	int fd = socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+	/* protocol 0: nothing is heard before the filter is there */
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error;
 
 	if (fd < 0)
@@ -64,106 +69,68 @@ int ndp_socket_open(void)
 	return fd;
 }
 
-int ndp_socket_send(int fd, uint32_t ifindex, struct ip source, struct ip destination, const struct ndp_packet *packet)
+size_t ndp_socket_send_batch(int fd, const struct ndp_outgoing *outgoing, size_t n)
 {
-	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = { 0 };
-	uint8_t body[NDP_PACKET_LEN_MAX];
-	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_scope_id = ifindex };
-	struct in6_pktinfo info = { .ipi6_ifindex = ifindex };
-	struct iovec part = { .iov_base = body, .iov_len = ndp_encode(packet, body) };
-	struct msghdr message = {
-		.msg_name = &to,
-		.msg_namelen = sizeof(to),
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	ssize_t sent;
+	uint8_t frames[NDP_BATCH_MAX][NDP_FRAME_LEN_MAX];
+	struct sockaddr_ll to[NDP_BATCH_MAX];
+	struct iovec parts[NDP_BATCH_MAX];
+	struct mmsghdr messages[NDP_BATCH_MAX];
+	size_t sent = 0;
+	size_t at = 0;
 
-	if (destination.family != IP_V6 || source.family == IP_V4)
-		return -EINVAL;
-	memcpy(&to.sin6_addr, destination.bytes, sizeof(to.sin6_addr));
-	memcpy(&info.ipi6_addr, source.bytes, sizeof(info.ipi6_addr));
-	header->cmsg_level = IPPROTO_IPV6;
-	header->cmsg_type = IPV6_PKTINFO;
-	header->cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(CMSG_DATA(header), &info, sizeof(info));
-	do {
-		sent = sendmsg(fd, &message, 0);
-	} while (sent < 0 && errno == EINTR);
-	if (sent < 0)
-		return -errno;
-	return (size_t)sent == part.iov_len ? 0 : -EIO;
-}
-
-/* What the kernel tells beside the message. */
-struct envelope {
-	struct in6_pktinfo info;
-	int hop_limit;
-};
-
-static struct envelope envelope_of(struct msghdr *message)
-{
-	struct envelope envelope = { .hop_limit = -1 };
-
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
-		if (header->cmsg_level != IPPROTO_IPV6)
-			continue;
-		if (header->cmsg_type == IPV6_PKTINFO && header->cmsg_len >= CMSG_LEN(sizeof(envelope.info)))
-			memcpy(&envelope.info, CMSG_DATA(header), sizeof(envelope.info));
-		else if (header->cmsg_type == IPV6_HOPLIMIT && header->cmsg_len >= CMSG_LEN(sizeof(int)))
-			memcpy(&envelope.hop_limit, CMSG_DATA(header), sizeof(int));
+	assert(n <= NDP_BATCH_MAX);
+	for (size_t i = 0; i < n; i++) {
+		/* SOCK_RAW: the target is in the frame, only the interface is taken from here (packet(7)) */
+		to[i] = (struct sockaddr_ll){
+			.sll_family = AF_PACKET,
+			.sll_protocol = htons(ETH_P_IPV6),
+			.sll_ifindex = (int)outgoing[i].ifindex,
+		};
+		parts[i] = (struct iovec){ frames[i], ndp_frame_encode(&outgoing[i].frame, frames[i]) };
+		messages[i] = (struct mmsghdr){
+			.msg_hdr = { &to[i], sizeof(to[i]), &parts[i], 1, NULL, 0, 0 },
+		};
 	}
-	return envelope;
+	while (at < n) {
+		int done = sendmmsg(fd, messages + at, (unsigned int)(n - at), 0);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		sent += done > 0 ? (size_t)done : 0;
+		/* an error is told when it is the first one's: step over it */
+		at += done > 0 ? (size_t)done : 1;
+	}
+	return sent;
 }
 
-/* The checks of RFC 4861 7.1.1 and 7.1.2 that need more than the message. */
-static bool is_valid(const struct ndp_packet *packet, const struct in6_addr *source, const struct envelope *envelope)
+/* An interface that goes down leaves one error on a socket that is bound to all of them; the socket itself is well. */
+static bool is_passing(int error)
 {
-	const struct in6_addr *destination = &envelope->info.ipi6_addr;
-	static const uint8_t solicited_prefix[13] = { 0xff, 0x02, [11] = 0x01, [12] = 0xff };
-
-	if (envelope->hop_limit != HOP_LIMIT)
-		return false;
-	if (packet->kind == NDP_ADVERTISEMENT)
-		return !(IN6_IS_ADDR_MULTICAST(destination) && packet->solicited);
-	if (IN6_IS_ADDR_UNSPECIFIED(source))
-		return !packet->has_mac && memcmp(destination, solicited_prefix, sizeof(solicited_prefix)) == 0;
-	return true;
+	return error == EAGAIN || error == EWOULDBLOCK || error == ENETDOWN;
 }
 
-int ndp_socket_read(int fd, struct ndp_packet *packet, struct ip *source, uint32_t *ifindex)
+int ndp_socket_read(int fd, struct ndp_frame *frame, uint32_t *ifindex)
 {
-	_Alignas(struct cmsghdr) uint8_t control[256];
-	uint8_t body[READ_LEN];
-	struct sockaddr_in6 from = { 0 };
-	struct iovec part = { .iov_base = body, .iov_len = sizeof(body) };
-	struct msghdr message = {
-		.msg_name = &from,
-		.msg_namelen = sizeof(from),
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct ndp_packet decoded;
-	struct envelope envelope;
+	uint8_t data[READ_LEN];
+	struct sockaddr_ll from = { 0 };
+	socklen_t from_len = sizeof(from);
 	ssize_t len;
 
 	do {
-		len = recvmsg(fd, &message, MSG_DONTWAIT);
+		len = recvfrom(fd, data, sizeof(data), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
 	} while (len < 0 && errno == EINTR);
 	if (len < 0)
-		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || ndp_decode(body, (size_t)len, &decoded) != 0)
+		return is_passing(errno) ? 0 : -errno;
+	if (ndp_frame_decode(data, (size_t)len, frame) != 0)
 		return -EBADMSG;
-	envelope = envelope_of(&message);
-	if (!is_valid(&decoded, &from.sin6_addr, &envelope))
-		return -EBADMSG;
-	*packet = decoded;
-	*source = ip_from_v6(from.sin6_addr.s6_addr);
-	*ifindex = (uint32_t)envelope.info.ipi6_ifindex;
+	*ifindex = (uint32_t)from.sll_ifindex;
 	return 1;
+}
+
+int ndp_socket_all_groups(int fd, uint32_t ifindex, bool on)
+{
+	const struct packet_mreq request = { .mr_ifindex = (int)ifindex, .mr_type = PACKET_MR_ALLMULTI };
+	int option = on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP;
+
+	return setsockopt(fd, SOL_PACKET, option, &request, sizeof(request)) == 0 ? 0 : -errno;
 }

@@ -9,6 +9,7 @@
  *   - family AF_BRIDGE: a port's view by its bridge. RTM_DELLINK of that family says that the port left the bridge;
  *   - IFLA_WIRELESS: an event of a radio, with a name and nothing else. Taken for the whole it would clear the MAC;
  *   - RTM_NEWADDR of other families (a dump with AF_UNSPEC asks all of them).
+ * Of routes only those count that netlink_message_route_add made; a router has a million others.
  */
 #include "netlink/message.h"
 
@@ -27,7 +28,10 @@
 /* IFA_PROTO by number: headers before Linux 5.18 do not have it. */
 #define ATTRIBUTE_PROTO 11
 
-/* Highest attribute type of links and addresses that is looked at. */
+/* lo is the first interface of every network namespace (include/net/flow.h: LOOPBACK_IFINDEX). */
+#define LOOPBACK_INDEX 1
+
+/* Highest attribute type of links, addresses and routes that is looked at. */
 #define ATTRIBUTE_MAX 16
 _Static_assert(IFLA_OPERSTATE <= ATTRIBUTE_MAX && IFLA_WIRELESS <= ATTRIBUTE_MAX && IFA_FLAGS <= ATTRIBUTE_MAX,
 	       "ATTRIBUTE_MAX is too small");
@@ -167,6 +171,37 @@ static int decode_address(const struct nlmsghdr *nlh, struct netlink_change *cha
 	return 0;
 }
 
+static int decode_route(const struct nlmsghdr *nlh, struct netlink_change *change, bool *known)
+{
+	const struct rtmsg *info = mnl_nlmsg_get_payload(nlh);
+	struct attributes attributes = { { NULL } };
+	const struct nlattr *destination;
+	uint32_t metric;
+	size_t len;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*info))
+		return -EBADMSG;
+	if ((info->rtm_family != AF_INET && info->rtm_family != AF_INET6) ||
+	    info->rtm_protocol != NETLINK_ROUTE_PROTOCOL || info->rtm_type != RTN_LOCAL ||
+	    info->rtm_table != RT_TABLE_LOCAL || (info->rtm_flags & RTM_F_CLONED) != 0)
+		return 0;
+	len = info->rtm_family == AF_INET ? 4 : 16;
+	if (info->rtm_dst_len != len * 8)
+		return 0;
+	(void)mnl_attr_parse(nlh, sizeof(*info), collect, &attributes);
+	destination = attributes.by_type[RTA_DST];
+	if (destination == NULL || mnl_attr_get_payload_len(destination) != len ||
+	    read_u32(attributes.by_type[RTA_PRIORITY], 0, &metric) != 0)
+		return -EBADMSG;
+	if (metric != NETLINK_ROUTE_METRIC)
+		return 0;
+	change->kind = nlh->nlmsg_type == RTM_NEWROUTE ? NETLINK_ROUTE_SET : NETLINK_ROUTE_GONE;
+	change->route = len == 4 ? ip_from_v4(mnl_attr_get_payload(destination))
+				 : ip_from_v6(mnl_attr_get_payload(destination));
+	*known = true;
+	return 0;
+}
+
 /* NLMSG_ERROR and NLMSG_DONE both begin with a number: 0 or a negative errno. Old kernels end a dump without it. */
 static int decode_end(const struct nlmsghdr *nlh, struct netlink_change *change, bool *known)
 {
@@ -193,6 +228,9 @@ static int decode_by_type(const struct nlmsghdr *nlh, struct netlink_change *cha
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
 		return decode_address(nlh, change, known);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return decode_route(nlh, change, known);
 	case NLMSG_ERROR:
 	case NLMSG_DONE:
 		return decode_end(nlh, change, known);
@@ -252,14 +290,60 @@ size_t netlink_message_dump_addresses(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint
 	return nlh->nlmsg_len;
 }
 
+static uint8_t family_of(enum ip_family family)
+{
+	assert(family == IP_V4 || family == IP_V6);
+	return family == IP_V4 ? AF_INET : AF_INET6;
+}
+
+size_t netlink_message_dump_routes(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, enum ip_family family)
+{
+	struct nlmsghdr *nlh = put_header(buf, RTM_GETROUTE, NLM_F_DUMP, seq);
+	struct rtmsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
+
+	/* the kernel compares these with each route when the socket has NETLINK_GET_STRICT_CHK */
+	info->rtm_family = family_of(family);
+	info->rtm_table = RT_TABLE_LOCAL;
+	info->rtm_protocol = NETLINK_ROUTE_PROTOCOL;
+	info->rtm_type = RTN_LOCAL;
+	return nlh->nlmsg_len;
+}
+
+static size_t put_route(uint8_t *buf, uint16_t type, uint16_t flags, uint32_t seq, struct ip ip)
+{
+	struct nlmsghdr *nlh = put_header(buf, type, (uint16_t)(NLM_F_ACK | flags), seq);
+	struct rtmsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
+
+	info->rtm_family = family_of(ip.family);
+	info->rtm_dst_len = ip_bits(ip);
+	info->rtm_table = RT_TABLE_LOCAL;
+	info->rtm_protocol = NETLINK_ROUTE_PROTOCOL;
+	info->rtm_scope = RT_SCOPE_HOST;
+	info->rtm_type = RTN_LOCAL;
+	mnl_attr_put(nlh, RTA_DST, ip_len(ip), ip.bytes);
+	/* lo, not the interface of the claim: IPv4 drops an interface's routes without a word when that goes down */
+	mnl_attr_put_u32(nlh, RTA_OIF, LOOPBACK_INDEX);
+	mnl_attr_put_u32(nlh, RTA_PRIORITY, NETLINK_ROUTE_METRIC);
+	return nlh->nlmsg_len;
+}
+
+size_t netlink_message_route_add(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, struct ip ip)
+{
+	return put_route(buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, seq, ip);
+}
+
+size_t netlink_message_route_del(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, struct ip ip)
+{
+	return put_route(buf, RTM_DELROUTE, 0, seq, ip);
+}
+
 static struct nlmsghdr *put_address(uint8_t *buf, uint16_t type, uint16_t flags, uint32_t seq, uint32_t index,
 				    struct ip ip)
 {
 	struct nlmsghdr *nlh = put_header(buf, type, (uint16_t)(NLM_F_ACK | flags), seq);
 	struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 
-	assert(ip.family == IP_V4 || ip.family == IP_V6);
-	info->ifa_family = ip.family == IP_V4 ? AF_INET : AF_INET6;
+	info->ifa_family = family_of(ip.family);
 	info->ifa_prefixlen = ip_bits(ip);
 	info->ifa_scope = RT_SCOPE_UNIVERSE;
 	info->ifa_index = index;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rtnetlink messages (RFC 3549; linux/rtnetlink.h): decoding of links and addresses, building of claims and dumps.
+ * rtnetlink messages (RFC 3549; linux/rtnetlink.h): decoding of links, addresses and our routes, building of claims and dumps.
  * Pure: bytes in, structs out, on libmnl's parsing helpers.
  */
 #ifndef MLB_NETLINK_MESSAGE_H
@@ -17,6 +17,9 @@
 #define NETLINK_ADDRESS_PROTOCOL 0x6d
 /* IFA_LABEL suffix of our IPv4 addresses, for kernels without IFA_PROTO: "eth0:mlb". */
 #define NETLINK_LABEL_SUFFIX ":mlb"
+/* rtm_protocol of our local routes, by which they are found again, and their metric: the kernel's own have 0 (IPv4) or less. */
+#define NETLINK_ROUTE_PROTOCOL NETLINK_ADDRESS_PROTOCOL
+#define NETLINK_ROUTE_METRIC 0x6d6c62
 
 struct netlink_link {
 	uint32_t index;
@@ -42,6 +45,8 @@ enum netlink_change_kind {
 	NETLINK_LINK_GONE,
 	NETLINK_ADDRESS_SET,
 	NETLINK_ADDRESS_GONE,
+	NETLINK_ROUTE_SET, /* one of our local routes */
+	NETLINK_ROUTE_GONE,
 	NETLINK_DONE,  /* end of a dump, or acknowledgement of request `seq` */
 	NETLINK_ERROR, /* request `seq` failed with `error` (negative errno) */
 };
@@ -53,6 +58,7 @@ struct netlink_change {
 	union {
 		struct netlink_link link;
 		struct netlink_address address;
+		struct ip route; /* its destination, a single address */
 	};
 };
 
@@ -68,6 +74,8 @@ int netlink_message_decode(const void *data, size_t len, struct netlink_change *
 /* Build one request into buf, aligned as above; return its length. Dumps of all links or of all addresses: */
 size_t netlink_message_dump_links(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq);
 size_t netlink_message_dump_addresses(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq);
+/* Our local routes of a family; kernels before 4.20 send all routes. */
+size_t netlink_message_dump_routes(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, enum ip_family family);
 /*
  * RTM_NEWADDR with NLM_F_REPLACE: ip/32 or ip/128 on the link with a lifetime in seconds (0: for ever), preferred 0 for
  * IPv6 (never chosen as a source), NOPREFIXROUTE, IFA_PROTO, for IPv6 NODAD, and for IPv4 the label iface:mlb where it
@@ -77,5 +85,12 @@ size_t netlink_message_add(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, u
 			   struct ip ip, uint32_t valid_s);
 /* RTM_DELADDR of ip/32 or ip/128. Asks for an acknowledgement. */
 size_t netlink_message_del(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, uint32_t index, struct ip ip);
+/*
+ * RTM_NEWROUTE of type local to ip/32 or ip/128 in the local table, by way of lo, with our protocol and metric, so that neither
+ * a route of the kernel nor one of another program is replaced. -EEXIST: it is there. RTM_DELROUTE of just that route. Both ask
+ * for an acknowledgement.
+ */
+size_t netlink_message_route_add(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, struct ip ip);
+size_t netlink_message_route_del(uint8_t buf[NETLINK_REQUEST_LEN_MAX], uint32_t seq, struct ip ip);
 
 #endif

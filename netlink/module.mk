@@ -1,2 +1,3 @@
-core_src += netlink/message.c netlink/table.c
-shell_src += netlink/netlink.c netlink/gateway.c
+netlink_core := netlink/message.c netlink/table.c
+core_src += $(netlink_core)
+shell_src += $(filter-out $(netlink_core),$(wildcard netlink/*.c))

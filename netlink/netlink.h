@@ -11,6 +11,9 @@
 
 struct netlink; /* opaque */
 
+/* In place of a link's index: not an address on a link, but a local route (netlink_message_route_add). */
+#define NETLINK_LOCAL_ROUTE 0
+
 /* Requests that wait for the kernel's answer: a move of every address that a node can have, twice. */
 #define NETLINK_QUEUE_MAX (2 * ADDRESS_MAX)
 
@@ -57,16 +60,21 @@ const struct netlink_table *netlink_table(const struct netlink *n);
  */
 int netlink_probe_rights(struct netlink *n);
 /*
- * Queue one request; sent at once where few are unanswered. Requests are carried out in order. 0, -ENOBUFS (more than
- * NETLINK_QUEUE_MAX wait), -EINVAL, or -ENOMEM. `added` follows for add. valid_s 0: no end. Adding a held address
- * renews it.
+ * Queue one request. A removal is sent at once where few are unanswered, and with it all that wait; an add too, unless others are
+ * unanswered: then netlink_send or the next netlink_read sends it, together with those that follow. Requests are carried out in
+ * order. 0, -ENOBUFS (NETLINK_QUEUE_MAX wait), -EINVAL, or -ENOMEM. `added` follows for add. valid_s 0: no end. Adding a held
+ * address renews it. A route has no lifetime: valid_s only says how long the request may wait.
  */
 int netlink_add(struct netlink *n, uint32_t index, struct ip ip, uint32_t valid_s);
 int netlink_del(struct netlink *n, uint32_t index, struct ip ip);
+/* Send what waits, for some milliseconds at most; netlink_read goes on. For the end of a turn. 0 or a lasting error. */
+int netlink_send(struct netlink *n);
+/* Does the kernel have the address, with any prefix length, or the route? */
+bool netlink_has(const struct netlink *n, uint32_t index, struct ip ip);
 /* Wait until everything that was asked for is answered, or for `limit`. For the end of the program. */
 void netlink_flush(struct netlink *n, struct span limit);
 /*
- * Remove every address that carries our mark and is not in keep[0..keep_n): what an earlier run left.
+ * Remove every address and route that carries our mark and is not in keep[0..keep_n): what an earlier run left.
  * Returns how many removals were asked for.
  */
 size_t netlink_clean_leftovers(struct netlink *n, const struct ip *keep, size_t keep_n);

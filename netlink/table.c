@@ -174,6 +174,8 @@ bool netlink_table_apply(struct netlink_table *t, const struct netlink_change *c
 		return address_set(t, &change->address);
 	case NETLINK_ADDRESS_GONE:
 		return address_gone(t, &change->address);
+	case NETLINK_ROUTE_SET:
+	case NETLINK_ROUTE_GONE:
 	case NETLINK_DONE:
 	case NETLINK_ERROR:
 		return false;

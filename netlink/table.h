@@ -11,7 +11,7 @@ struct netlink_table; /* opaque */
 struct netlink_table *netlink_table_new(void);
 void netlink_table_free(struct netlink_table *t);
 /*
- * Apply one change. True when something that we look at is different now. Beyond LINK_MAX links or LINK_ADDRESS_MAX
+ * Apply one change; routes are not kept here. True when something that we look at is different now. Beyond LINK_MAX links or LINK_ADDRESS_MAX
  * addresses new ones are not kept.
  */
 bool netlink_table_apply(struct netlink_table *t, const struct netlink_change *change);

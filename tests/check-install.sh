@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Does `make install` put everything where it belongs, does the unit hold together, is the example good, and does uninstall
+# Does `make install` put everything where it belongs, do the units hold together, is the example good, and does uninstall
 # take all of it away? B is the build folder, MAKE the make that called.
 set -u
 
@@ -38,16 +38,23 @@ done <<'END'
 644 share/man/man5/mlbd.yaml.5
 644 share/man/man1/mlbctl.1
 644 lib/systemd/system/mlbd.service
+644 lib/systemd/system/mlbd-guard.service
 644 share/doc/mlbd/mlbd.yaml
 644 share/doc/mlbd/LICENSE
 END
 
-unit=$root$prefix/lib/systemd/system/mlbd.service
-pass_if "the unit starts the installed program" grep -q "^ExecStart=$prefix/sbin/mlbd --config" "$unit"
+units=$root$prefix/lib/systemd/system
+pass_if "the unit starts the installed program" grep -q "^ExecStart=$prefix/sbin/mlbd --config" "$units/mlbd.service"
+pass_if "so does the guard's" grep -q "^ExecStart=$prefix/sbin/mlbd --guard-listen" "$units/mlbd-guard.service"
+# The guard listens where the example tells mlbd to look for it.
+guard_socket=$(sed -n 's/^ExecStart=.*--guard-listen //p' "$units/mlbd-guard.service")
+pass_if "the example names the guard's socket" grep -q "guardSocket: $guard_socket\( \|\$\)" "$root$prefix/share/doc/mlbd/mlbd.yaml"
 # systemd-analyze wants the program to be there: show it the one under DESTDIR.
-sed "s|$prefix/sbin/mlbd|$root$prefix/sbin/mlbd|" "$unit" >"$dir/mlbd.service"
+for unit in mlbd.service mlbd-guard.service; do
+	sed "s|$prefix/sbin/mlbd|$root$prefix/sbin/mlbd|" "$units/$unit" >"$dir/$unit"
+done
 if command -v systemd-analyze >/dev/null; then
-	verify=$(systemd-analyze verify --man=no "$dir/mlbd.service" 2>&1 | grep -F mlbd.service)
+	verify=$(systemd-analyze verify --man=no "$dir/mlbd.service" "$dir/mlbd-guard.service" 2>&1 | grep -F mlbd)
 	pass_if "systemd-analyze verify: $verify" [ -z "$verify" ]
 else
 	echo "skipped: systemd-analyze verify (not installed)"

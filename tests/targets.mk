@@ -13,6 +13,9 @@ SECONDS_VIRTUAL ?= 60
 START ?= 1
 # `make fuzz FUZZ_SECONDS=600`: seconds for each harness.
 FUZZ_SECONDS ?= 60
+# The lab: runs of each combination of `make lab-full`, and minutes of `make chaos`.
+REPEAT ?= 1
+MINUTES ?= 2
 
 our_c := $(core_src) $(shell_src) $(prog_src) $(unit_src) $(fuzz_src) $(sim_src) $(scale_src) $(lab_src) tests/fuzz/replay.c
 find_ours = find . \( -name build -o -name .git \) -prune -o -type f
@@ -31,12 +34,14 @@ help:
 # make sim SEEDS=10000   more random runs of the simulator (START=N SECONDS_VIRTUAL=60)
 # make sim-large         large clusters and long times in virtual time; some hours
 # make lab ARGS='...'    the failover lab with arguments of your own
+# make lab-full          every fault with every claim mode and family, with a report; an hour (REPEAT=20 ARGS='...')
+# make chaos MINUTES=30  random faults on real daemons, and in the simulator (SEED=n repeats)
 # make lab-long          hogs for 10 min, a flood of 1,000,000 packets, pauses, two paths: the promises in full; 13 min
 # make footprint         memory and processor time of idle daemons over 60 s; needs root
 # make bench             mlbd beside serf: detection, false deaths, traffic, CPU, memory; 10 min; needs root (ARGS='...')
 # make bench-short       the same for half a minute: does the benchmark work?
 # make fuzz              libFuzzer on each decoder (FUZZ_SECONDS=60)
-# make install           mlbd, mlbctl, man pages, systemd unit (DESTDIR= PREFIX=/usr/local); make uninstall
+# make install           mlbd, mlbctl, man pages, systemd units (DESTDIR= PREFIX=/usr/local); make uninstall
 
 fast_steps := runner layers pure format docs man shell unit fuzz
 check_steps := $(fast_steps) install tidy compilers asan sim scale model lab
@@ -114,6 +119,11 @@ check-lab: $(lab) $(prog)
 		'bench=B=$(B) tests/bench/gossip --short --systems mlbd-lan,mlbd-fast --json $(B)/bench/short.json'
 lab: $(lab) $(prog)
 	B=$(B) tests/lab/run $(ARGS)
+lab-full: $(lab) $(prog)
+	B=$(B) tests/lab/matrix --repeat $(REPEAT) $(ARGS)
+chaos: $(lab) $(prog) $(B)/tests/sim/sim
+	B=$(B) tests/lab/chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(B)/tests/sim/sim --seeds $(SEEDS) --seconds 600 --start $(or $(SEED),1)
 footprint: $(lab) $(prog)
 	B=$(B) tests/lab/footprint
 # The same steps for as long, and with as many packets, as the promises say.
@@ -141,7 +151,8 @@ fuzz-run: $(fuzz)
 		$$bin -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/found/$$name- -print_final_stats=1 $(B)/found/$$name tests/fuzz/corpus/$$name; \
 	done
 
-# The unit and the example name the paths of a Debian package; they are rewritten for PREFIX.
+# The units and the example name the paths of a Debian package; those of the units are rewritten for PREFIX.
+units := $(notdir $(wildcard deploy/systemd/*.service))
 unit_dir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 man_dir = $(DESTDIR)$(PREFIX)/share/man
 doc_dir = $(DESTDIR)$(PREFIX)/share/doc/mlbd
@@ -150,18 +161,18 @@ install: all
 	install -D -m 755 $(B)/tools/mlbctl $(DESTDIR)$(PREFIX)/bin/mlbctl
 	$(foreach page,$(man_pages),install -D -m 644 $(page) $(man_dir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
 	install -d $(unit_dir)
-	sed 's|/usr/sbin/mlbd|$(PREFIX)/sbin/mlbd|' deploy/systemd/mlbd.service > $(unit_dir)/mlbd.service
-	chmod 644 $(unit_dir)/mlbd.service
+	$(foreach unit_file,$(units),sed 's|/usr/sbin/mlbd|$(PREFIX)/sbin/mlbd|' deploy/systemd/$(unit_file) > $(unit_dir)/$(unit_file) &&) true
+	chmod 644 $(addprefix $(unit_dir)/,$(units))
 	install -D -m 644 deploy/mlbd.yaml $(doc_dir)/mlbd.yaml
 	install -m 644 README.md CHANGELOG.md LICENSE $(doc_dir)
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/mlbd $(DESTDIR)$(PREFIX)/bin/mlbctl $(unit_dir)/mlbd.service
+	rm -f $(DESTDIR)$(PREFIX)/sbin/mlbd $(DESTDIR)$(PREFIX)/bin/mlbctl $(addprefix $(unit_dir)/,$(units))
 	rm -f $(foreach page,$(man_pages),$(man_dir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 	rm -f $(addprefix $(doc_dir)/,mlbd.yaml README.md CHANGELOG.md LICENSE)
 	-rmdir $(doc_dir)
 
 .PHONY: check-scale sim-large check-model help check check-fast check-runner check-layers check-pure check-pure-objects check-format check-tidy check-docs check-man \
-	check-shell check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab lab-long footprint \
+	check-shell check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab lab-full chaos lab-long footprint \
 	bench bench-short demo \
 	check-install fuzz fuzz-run install uninstall

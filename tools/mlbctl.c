@@ -22,7 +22,14 @@
 #define TIMEOUT_MAX_S 86400
 
 /* Options that only some commands take, as bits of command.options. */
-enum { OPTION_SINCE = 1, OPTION_FOLLOW = 2, OPTION_WAIT = 4, OPTION_FORCE = 8, OPTION_GENERATE = 16 };
+enum {
+	OPTION_SINCE = 1,
+	OPTION_FOLLOW = 2,
+	OPTION_WAIT = 4,
+	OPTION_FORCE = 8,
+	OPTION_GENERATE = 16,
+	OPTION_EXPLAIN = 32
+};
 
 struct command {
 	const char *name;     /* one word, or two with a blank between them */
@@ -41,7 +48,8 @@ static const struct command commands[] = {
 	  render_status, NULL },
 	{ "members", "", "the nodes of the cluster as this one sees them", 0, 0, "/v1/members", command_show,
 	  render_members, NULL },
-	{ "services", "", "every address and its owner", 0, 0, "/v1/services", command_show, render_services, NULL },
+	{ "services", "[--explain NAME]", "every address and its owner; or why", 0, OPTION_EXPLAIN, "/v1/services",
+	  command_services, render_services, NULL },
 	{ "events", "[--since SEQ] [--follow]", "what happened, oldest first", 0, OPTION_SINCE | OPTION_FOLLOW,
 	  "/v1/events", command_events, render_events, NULL },
 	{ "drain", "[--wait]", "hand all addresses over and take none", 0, OPTION_WAIT, "/v1/drain", command_drain,
@@ -67,7 +75,7 @@ static const struct command commands[] = {
 #define COMMAND_N (sizeof(commands) / sizeof(commands[0]))
 
 /* What getopt_long returns for options without a short form. */
-enum { LONG_SOCKET = 256, LONG_TIMEOUT, LONG_SINCE, LONG_FOLLOW, LONG_WAIT, LONG_FORCE, LONG_GENERATE };
+enum { LONG_SOCKET = 256, LONG_TIMEOUT, LONG_SINCE, LONG_FOLLOW, LONG_WAIT, LONG_FORCE, LONG_GENERATE, LONG_EXPLAIN };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, LONG_SOCKET },
@@ -78,6 +86,7 @@ static const struct option long_options[] = {
 	{ "wait", no_argument, NULL, LONG_WAIT },
 	{ "force", no_argument, NULL, LONG_FORCE },
 	{ "generate", no_argument, NULL, LONG_GENERATE },
+	{ "explain", required_argument, NULL, LONG_EXPLAIN },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -100,6 +109,7 @@ static void help_print(FILE *out)
 	      "  --wait                            return when the node holds no address\n"
 	      "  --force                           whatever other nodes have said about their keys\n"
 	      "  --generate                        a key that the daemon makes\n"
+	      "  --explain NAME                    who may own a service, or one address, and who is next\n"
 	      "\nexit status: 0 done, 1 refused by the daemon, 2 usage, 3 no daemon\n",
 	      out);
 }
@@ -178,6 +188,10 @@ static int option_take(int option, struct invocation *invocation, unsigned int *
 	case LONG_FORCE:
 		*given |= OPTION_FORCE;
 		invocation->force = true;
+		return 0;
+	case LONG_EXPLAIN:
+		*given |= OPTION_EXPLAIN;
+		invocation->explain = optarg;
 		return 0;
 	case LONG_GENERATE:
 		*given |= OPTION_GENERATE;

@@ -27,6 +27,7 @@ struct invocation {
 	bool wait;
 	bool force;
 	bool generate;
+	const char *explain; /* a service or an address; NULL: not given */
 	struct client *client;
 };
 
@@ -35,6 +36,7 @@ typedef int command_run(const struct invocation *invocation);
 
 command_run command_show;	 /* GET and print */
 command_run command_post;	 /* POST without a body */
+command_run command_services;	 /* --explain NAME */
 command_run command_events;	 /* --since, --follow */
 command_run command_drain;	 /* --wait */
 command_run command_handover;	 /* SERVICE NODE */

@@ -94,6 +94,20 @@ static int body_post(const struct invocation *invocation, cJSON *body)
 	return status;
 }
 
+int command_services(const struct invocation *invocation)
+{
+	struct invocation explain = *invocation;
+	cJSON *body;
+
+	if (!invocation->explain)
+		return command_show(invocation);
+	explain.url_path = "/v1/services/explain";
+	explain.render = render_explain;
+	body = cJSON_CreateObject();
+	cJSON_AddStringToObject(body, "service", invocation->explain);
+	return body_post(&explain, body);
+}
+
 int command_handover(const struct invocation *invocation)
 {
 	cJSON *body = cJSON_CreateObject();

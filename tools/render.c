@@ -178,6 +178,20 @@ static const char *ms_text(double us, char *buf, size_t cap)
 	return buf;
 }
 
+/* "gate open, guard 4711": what ends our service when we cannot. */
+static const char *fencing_text(const cJSON *fencing, char *buf, size_t cap)
+{
+	double guard = get_number(fencing, "guardPid");
+	bool may_hold = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(fencing, "mayHold"));
+	char number[32];
+
+	if (fencing == NULL)
+		return "-";
+	snprintf(buf, cap, "%sgate %s, guard %s", may_hold ? "" : "may not hold addresses, ",
+		 or_dash(get_text(fencing, "gate")), guard > 0 ? count_text(guard, number, sizeof(number)) : "none");
+	return buf;
+}
+
 void render_status(FILE *out, const cJSON *doc, const struct render_options *options)
 {
 	static const char *const members[][2] = {
@@ -212,6 +226,7 @@ void render_status(FILE *out, const cJSON *doc, const struct render_options *opt
 	line(out, "uptime:", "%s", uptime_text(get_number(doc, "uptimeSeconds"), buf, sizeof(buf)));
 	line(out, "members:", "%s", counts_text(PART("members"), members, COUNT(members), buf, sizeof(buf)));
 	line(out, "addresses:", "%s", counts_text(PART("addresses"), addresses, COUNT(addresses), buf, sizeof(buf)));
+	line(out, "fencing:", "%s", fencing_text(PART("fencing"), buf, sizeof(buf)));
 	line(out, "traffic:", "%s", counts_text(PART("traffic"), traffic, COUNT(traffic), buf, sizeof(buf)));
 	line(out, "dropped:", "%s", drops_text(PART("drops"), buf, sizeof(buf)));
 	line(out, "detection:", "%s", counts_text(PART("detection"), detection, COUNT(detection), buf, sizeof(buf)));
@@ -454,6 +469,75 @@ void render_services(FILE *out, const cJSON *doc, const struct render_options *o
 	}
 	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
 	table_free(table);
+}
+
+/* "4 of 5" addresses; "4 of -" where the node is not among the best for this one. */
+static const char *room_text(const cJSON *node, char *buf, size_t cap)
+{
+	char bound[32];
+
+	count_text(get_number(node, "load"), buf, cap);
+	append(buf, cap, " of %s", count_text(get_number(node, "bound"), bound, sizeof(bound)));
+	return buf;
+}
+
+/* What it is to the address: owner, next, the k-th to follow, or why it is nothing. */
+static const char *role_text(const cJSON *node, char *buf, size_t cap)
+{
+	double rank = get_number(node, "rank");
+
+	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(node, "owner")))
+		snprintf(buf, cap, "owner");
+	else if (isnan(rank))
+		snprintf(buf, cap, "not possible: %s", or_dash(get_text(node, "whyNot")));
+	else if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(node, "next")))
+		snprintf(buf, cap, "next");
+	else
+		snprintf(buf, cap, "candidate");
+	return buf;
+}
+
+static void explain_address(FILE *out, const cJSON *address, const struct render_options *options)
+{
+	static const struct table_column columns[] = {
+		{ "RANK", false, false },  { "NODE", true, false },  { "ROLE", false, false },
+		{ "SCORE", false, false }, { "LOAD", false, false }, { "WEIGHT", false, false },
+	};
+	struct table *table = table_new(columns, COUNT(columns));
+	char rank[32], role[CELL_MAX], score[32], load[80], weight[32];
+	const cJSON *node;
+
+	line(out, or_dash(get_text(address, "ip")), "%s%s", get_text(address, "owner") ? "owned by " : "",
+	     or_dash(get_text(address, "owner") ? get_text(address, "owner") : get_text(address, "state")));
+	cJSON_ArrayForEach(node, cJSON_GetObjectItemCaseSensitive(address, "nodes"))
+	{
+		table_add(table, (const char *const[]){
+					 count_text(get_number(node, "rank"), rank, sizeof(rank)),
+					 get_text(node, "name"),
+					 role_text(node, role, sizeof(role)),
+					 count_text(get_number(node, "score"), score, sizeof(score)),
+					 room_text(node, load, sizeof(load)),
+					 count_text(get_number(node, "weight"), weight, sizeof(weight)),
+				 });
+	}
+	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
+	table_free(table);
+}
+
+void render_explain(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	double omitted = get_number(doc, "omitted");
+	const cJSON *address;
+	char number[32];
+
+	line(out, "service:", "%s", or_dash(get_text(doc, "service")));
+	cJSON_ArrayForEach(address, cJSON_GetObjectItemCaseSensitive(doc, "addresses"))
+	{
+		fputc('\n', out);
+		explain_address(out, address, options);
+	}
+	if (omitted > 0)
+		fprintf(out, "\n%s more addresses: name one of them\n", count_text(omitted, number, sizeof(number)));
 }
 
 static const char *const event_own[] = { "seq", "time", "kind", "message" };

@@ -25,6 +25,8 @@ typedef void render_document(FILE *out, const cJSON *doc, const struct render_op
 render_document render_status;
 render_document render_members;
 render_document render_services;
+/* What `services --explain` is answered. */
+render_document render_explain;
 render_document render_events;
 render_document render_keys;
 /* What `keys add` and its likes are answered. */

@@ -6,7 +6,7 @@
 #   tools/setup.sh [bench]      with bench, also what mlbd is measured against, and nft for loss and counting
 set -eu
 
-packages='gcc make pkg-config clang libclang-rt-14-dev clang-format clang-tidy libsodium-dev libmnl-dev libcurl4-openssl-dev
+packages='gcc make pkg-config clang libclang-rt-14-dev clang-format clang-tidy libsodium-dev libmnl-dev libnftnl-dev libcurl4-openssl-dev
 libcjson-dev libuv1-dev libyaml-dev libmicrohttpd-dev check uthash-dev mandoc shellcheck iproute2 procps spin'
 case ${1:-} in
 '') ;;

@@ -27,6 +27,10 @@ static void check_change(const struct netlink_change *change)
 		require(ip_len(change->address.subnet.ip) != 0);
 		require(change->address.subnet.prefix_len <= ip_bits(change->address.subnet.ip));
 		break;
+	case NETLINK_ROUTE_SET:
+	case NETLINK_ROUTE_GONE:
+		require(ip_len(change->route) != 0);
+		break;
 	case NETLINK_DONE:
 		require(change->error == 0);
 		break;

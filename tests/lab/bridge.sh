@@ -113,25 +113,12 @@ bridge_members() {
 	bridge_lines "$1" member "${2:-0}" | sed 's/ member / /; s/ [a-z]*=/ /g'
 }
 
-# bridge_accusations [SINCE_US]: every member that anyone called suspect or dead since then: "NODE TIME_US NAME FROM TO REASON".
+# bridge_accusations [SINCE_US [STATES]]: every member that anyone called so since then: "NODE TIME_US NAME FROM TO REASON".
+# STATES is a regular expression.
 bridge_accusations() {
 	local node
 	for node in "${LAB_NODES[@]}"; do
-		bridge_members "$node" "${1:-0}" | awk -v node="$node" '$4 == "dead" || $4 == "suspect" { print node, $0 }'
-	done
-}
-
-# bridge_members_wait SECONDS N [NODE...]: until each of the nodes (default: all) counts N alive.
-bridge_members_wait() {
-	local deadline=$((SECONDS + $1)) want=$2 node count
-	shift 2
-	[ $# -gt 0 ] || set -- "${LAB_NODES[@]}"
-	for node in "$@"; do
-		until count=$(lab_ctl "$node" -o json status 2>/dev/null | sed -n 's/.*"alive": \([0-9]*\).*/\1/p') &&
-			[ "${count:-0}" -eq "$want" ]; do
-			((SECONDS <= deadline)) || { LAB_WHY="$node counts ${count:-no} members alive, not $want"; return 1; }
-			lab_sleep 0.05
-		done
+		bridge_members "$node" "${1:-0}" | awk -v node="$node" -v states="^(${2:-suspect|dead})\$" '$4 ~ states { print node, $0 }'
 	done
 }
 
@@ -167,7 +154,7 @@ bridge_cluster_start() {
 	for node in "${LAB_NODES[@]}"; do
 		lab_daemon_start "$node"
 	done
-	lab_owner_wait 20 && bridge_members_wait 20 "$1"
+	lab_owner_wait 20 && lab_members_wait 20 "$1"
 }
 
 # Every node gets an address on each path.

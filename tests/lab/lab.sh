@@ -6,6 +6,7 @@
 #   host   address               device
 #   nK     10.77.0.K  fd77::K    eth0, 02:4d:4c:00:00:0K (a TAP on port K of the switch)
 #   client 10.77.0.250 fd77::250 eth0, the last port; asks ARP in the name of 10.77.0.251
+#   nK     10.78.0.K  fd78::K    eth1, 02:4d:4c:01:00:0K, on a second switch with LAB_NETWORKS=2: gossip is there then
 #
 # Everything lives in one temporary folder (LAB_TMP) and in namespaces whose names begin with LAB_PREFIX; lab_close, which
 # lab_open sets as the exit trap, ends the processes that were started here and removes both. Functions return 0, or 1 with
@@ -18,9 +19,17 @@ LAB_WHY=''
 LAB_NODES=()          # n1 n2 ...
 LAB_VIPS=()           # addresses of the service, as they are in the lab
 LAB_SERVICE=web
-declare -A LAB_PID    # switch, prober, n1 ...: process of ours that was not waited for yet
+# Set these before lab_net_open; they hold until they are set again.
+LAB_CLAIM=address     # claim mode of the service: address, route, none
+LAB_NETWORKS=1        # 2: gossip has a network of its own
+LAB_DISK=''           # 64k: each node's log and socket are on a file system of that size; empty: on ours
+LAB_GOSSIP_LINES=()   # more lines for the gossip part of the configuration
+LAB_SERVICE_LINES=()  # and for the service
+LAB_LINES=()          # and of its own
+declare -A LAB_PID    # switch, switch1, prober, n1 ...: process of ours that was not waited for yet
 declare -A LAB_EXIT   # n1 ...: exit status of a daemon that we waited for
 LAB_CLOCK_FD=''
+LAB_STOLEN_MS=0
 
 # Pause; unlike sleep(1) a signal ends it at once and no process is left behind.
 lab_sleep() {
@@ -48,6 +57,9 @@ lab_open() {
 	LAB_TMP=$(mktemp -d "${TMPDIR:-/tmp}/mlblab.XXXXXX") || exit 1
 	mkfifo "$LAB_TMP/clock"
 	exec {LAB_CLOCK_FD}<>"$LAB_TMP/clock"
+	# It cannot be caught, but with a trap bash does not report children that somebody else killed.
+	# shellcheck disable=SC2173
+	trap : KILL
 	trap lab_close EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
@@ -85,14 +97,28 @@ lab_kill() {
 	} 2>/dev/null
 }
 
+# What still runs in a namespace of ours: guards, helpers of daemons.
+lab_leftovers_kill() {
+	local pid
+	for pid in $(ip netns pids "$LAB_PREFIX$1"); do
+		kill -s KILL "$pid" 2>/dev/null
+	done
+}
+
 # End processes, switch last, so that no daemon sees its device vanish, and remove the namespaces.
 lab_net_close() {
 	local name
 	lab_kill prober "${LAB_NODES[@]}"
-	lab_signal TERM switch
-	lab_reap switch
+	for name in "${LAB_NODES[@]}"; do
+		[ ! -e "/run/netns/$LAB_PREFIX$name" ] || lab_leftovers_kill "$name"
+	done
+	for name in switch switch1; do
+		lab_signal TERM "$name"
+		lab_reap "$name"
+	done
 	for name in "${LAB_NODES[@]}" client; do
 		[ -e "/run/netns/$LAB_PREFIX$name" ] && ip netns del "$LAB_PREFIX$name"
+		[ ! -d "$LAB_TMP/$name.disk" ] || lab_disk_remove "$name"
 	done
 	LAB_NODES=()
 	LAB_VIPS=()
@@ -107,24 +133,79 @@ lab_close() {
 	rm -rf "$LAB_TMP"
 }
 
+# to_us 5ms -> 5000; empty: not a time.
+to_us() {
+	local number=${1%%[a-z]*} unit=${1##*[0-9]} factor whole part
+	case $unit in
+	us) factor=1 ;;
+	ms) factor=1000 ;;
+	s) factor=1000000 ;;
+	*) return ;;
+	esac
+	whole=${number%.*} part=0
+	case $number in *.*) part=${number#*.} ;; esac
+	part=$(printf '%s000000' "$part" | cut -c1-6)
+	echo $((10#$whole * factor + 10#$part * factor / 1000000))
+}
+
 # ---- the network ----
 
-# lab_host_up NAME IPV4 IPV6
+# lab_host_up NAME K [NETWORK]: eth0 on network 0, eth1 on network 1.
 lab_host_up() {
-	local ns=$LAB_PREFIX$1
-	# No duplicate address detection: a link-local address is usable at once.
-	ip netns exec "$ns" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad' || return 1
+	local ns=$LAB_PREFIX$1 dev=eth${3:-0} net=$((77 + ${3:-0}))
+	# No duplicate address detection: a link-local address is usable at once. A link that is set down keeps what a host's
+	# configuration would give it again.
+	ip netns exec "$ns" sh -c "cd /proc/sys/net/ipv6/conf/$dev && echo 0 >accept_dad && echo 1 >keep_addr_on_down" || return 1
 	ip -n "$ns" -batch - <<-END
 		link set lo up
-		link set eth0 txqueuelen 2000 up
-		addr add $2/24 dev eth0
-		addr add $3/64 dev eth0 nodad
+		link set $dev txqueuelen 2000 up
+		addr add 10.$net.0.$2/24 dev $dev
+		addr add fd$net::$2/64 dev $dev nodad
 	END
 }
 
-# lab_net_open NODES SEED: namespaces, switch, addresses.
+# lab_node_up NAME K
+lab_node_up() {
+	lab_host_up "$1" "$2" || return 1
+	[ "$LAB_NETWORKS" -eq 1 ] || lab_host_up "$1" "$2" 1 || return 1
+	[ -z "$LAB_DISK" ] || lab_disk_add "$1"
+}
+
+# lab_switch_start NAME SEED NETWORK PORT...: a switch, until it takes commands at NAME.sock.
+lab_switch_start() {
+	local name=$1 i
+	rm -f "$LAB_TMP/$name.sock"
+	"$LAB_B/tests/lab/labswitch" --seed "$2" --network "$3" --realtime --socket "$LAB_TMP/$name.sock" \
+		${LAB_PCAP:+--pcap "$LAB_TMP/$name.pcap"} "${@:4}" 2>"$LAB_TMP/$name.log" &
+	LAB_PID[$name]=$!
+	for ((i = 0; i < 100; i++)); do
+		[ -S "$LAB_TMP/$name.sock" ] && return 0
+		lab_alive "$name" || break
+		lab_sleep 0.02
+	done
+	LAB_WHY="$name did not start: $(cat "$LAB_TMP/$name.log")"
+	return 1
+}
+
+# A small file system for what the daemon of a node writes; its log is found at the usual place.
+lab_disk_add() {
+	local disk=$LAB_TMP/$1.disk
+	mkdir "$disk" && mount -t tmpfs -o "size=$LAB_DISK,nr_inodes=64" mlblab "$disk" || return 1
+	ln -s "$1.disk/log" "$LAB_TMP/$1.log"
+	ln -s "$1.disk/sock" "$LAB_TMP/$1.sock"
+}
+
+# Its log is kept.
+lab_disk_remove() {
+	local disk=$LAB_TMP/$1.disk
+	cp --remove-destination "$disk/log" "$LAB_TMP/$1.log" 2>/dev/null
+	rm -f "$LAB_TMP/$1.sock"
+	umount "$disk" && rmdir "$disk"
+}
+
+# lab_net_open NODES SEED: namespaces, switches, addresses.
 lab_net_open() {
-	local name i ports=()
+	local name i ports=() ports1=()
 	for ((i = 1; i <= $1; i++)); do
 		LAB_NODES+=("n$i")
 	done
@@ -132,22 +213,16 @@ lab_net_open() {
 		ip netns add "$LAB_PREFIX$name" || { LAB_WHY="cannot create namespace $LAB_PREFIX$name"; return 1; }
 		ports+=("$name=$LAB_PREFIX$name")
 	done
-	rm -f "$LAB_TMP/switch.sock"
-	"$LAB_B/tests/lab/labswitch" --seed "$2" --realtime --socket "$LAB_TMP/switch.sock" \
-		${LAB_PCAP:+--pcap "$LAB_TMP/lab.pcap"} "${ports[@]}" 2>"$LAB_TMP/switch.log" &
-	LAB_PID[switch]=$!
-	for ((i = 0; i < 100; i++)); do
-		[ -S "$LAB_TMP/switch.sock" ] && break
-		lab_sleep 0.02
-	done
-	lab_switch mark start >/dev/null || { LAB_WHY="the switch did not start: $(cat "$LAB_TMP/switch.log")"; return 1; }
+	ports1=("${ports[@]:0:$1}")
+	lab_switch_start switch "$2" 0 "${ports[@]}" || return 1
+	[ "$LAB_NETWORKS" -eq 1 ] || lab_switch_start switch1 "$2" 1 "${ports1[@]/%/:eth1}" || return 1
 	for ((i = 1; i <= $1; i++)); do
-		lab_host_up "n$i" "10.77.0.$i" "fd77::$i" || { LAB_WHY="cannot set up n$i"; return 1; }
+		lab_node_up "n$i" "$i" || { LAB_WHY="cannot set up n$i"; return 1; }
 	done
-	lab_host_up client 10.77.0.250 fd77::250 || { LAB_WHY='cannot set up the client'; return 1; }
+	lab_host_up client 250 || { LAB_WHY='cannot set up the client'; return 1; }
 }
 
-# Give the switch a command; prints the time at which it took effect.
+# Give the switch of the services a command; prints the time at which it took effect.
 lab_switch() {
 	local answer
 	if answer=$("$LAB_B/tests/lab/labswitch" --control "$LAB_TMP/switch.sock" "$@" 2>&1); then
@@ -180,13 +255,27 @@ lab_vip() {
 	esac
 }
 
+# -4 or -6, as ip(8) takes it.
+lab_family() {
+	case $1 in
+	*:*) echo -6 ;;
+	*) echo -4 ;;
+	esac
+}
+
 # ---- daemons ----
+
+# lab_lines INDENT [LINE...]
+lab_lines() {
+	[ $# -eq 1 ] || printf "$1%s\n" "${@:2}"
+}
 
 # lab_config_write FAMILY PROFILE [TIMER-LINE...]: one configuration for each node; FAMILY of the gossip: 4 or 6.
 lab_config_write() {
-	local family=$1 profile=$2 node k join='' vips='' net=10.77.0.
+	local family=$1 profile=$2 node k join='' vips='' net=$((76 + LAB_NETWORKS)) socket=sock
 	shift 2
-	[ "$family" = 6 ] && net=fd77::
+	if [ "$family" = 6 ]; then net=fd$net::; else net=10.$net.0.; fi
+	[ -z "$LAB_DISK" ] || socket=disk/sock
 	(umask 077 && head -c 32 /dev/urandom | base64 >"$LAB_TMP/gossip.key")
 	for node in "${LAB_NODES[@]}"; do
 		join+="${join:+, }\"$net${node#n}\""
@@ -203,14 +292,53 @@ lab_config_write() {
 			  join: [$join]
 			  keyFile: $LAB_TMP/gossip.key
 			  profile: $profile
-			$([ $# -eq 0 ] || printf '  timers:\n' && printf '    %s\n' "$@")
+			$(lab_lines '  ' "${LAB_GOSSIP_LINES[@]}")
+			$([ $# -eq 0 ] || echo '  timers:' && lab_lines '    ' "$@")
 			services:
 			  - name: $LAB_SERVICE
+			    claim: $LAB_CLAIM
 			    addresses: [$vips]
+			$(lab_lines '    ' "${LAB_SERVICE_LINES[@]}")
 			control:
-			  socket: $LAB_TMP/$node.sock
+			  socket: $LAB_TMP/$node.$socket
+			$(lab_lines '' "${LAB_LINES[@]}")
 		END
 	done
+}
+
+# With claim mode none something else takes the packets: every node has the addresses where nobody asks for them, as kube-proxy in
+# its IPVS mode does, and answers ARP only for what is on the interface that was asked.
+lab_packets_take() {
+	local node vip
+	for node in "${LAB_NODES[@]}"; do
+		ip netns exec "$LAB_PREFIX$node" sh -c 'cd /proc/sys/net/ipv4/conf/all && echo 1 >arp_ignore && echo 2 >arp_announce' || return 1
+		for vip in "${LAB_VIPS[@]}"; do
+			ip -n "$LAB_PREFIX$node" addr add "$vip" dev lo || return 1
+		done
+	done
+}
+
+# lab_claimed NODE IP: does the kernel of that node have the address, as far as it should?
+lab_claimed() {
+	case $LAB_CLAIM in
+	address) ip -n "$LAB_PREFIX$1" -o addr show dev eth0 to "$2" 2>/dev/null | grep -q . ;;
+	route) ip -n "$LAB_PREFIX$1" "$(lab_family "$2")" route show table local "$2" 2>/dev/null | grep -q . ;;
+	none) return 0 ;;
+	esac
+}
+
+# The process id of the guard of a node's daemon: as the daemon said last, or its child of that name; fails when there is none.
+lab_guard() {
+	local pid said ours
+	said=$(sed -nE 's/^[^ ]+ [a-z]+ guard (.* )?pid=([0-9]+).*/\2/p' "$LAB_TMP/$1.log" | tail -n 1)
+	ours=$(ip netns pids "$LAB_PREFIX$1")
+	for pid in $said $(cat "/proc/${LAB_PID[$1]:-none}/task/"*/children 2>/dev/null); do
+		grep -qx "$pid" <<<"$ours" || continue
+		[ "$pid" != "$said" ] && ! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q guard && continue
+		echo "$pid"
+		return 0
+	done
+	return 1
 }
 
 lab_daemon_start() {
@@ -223,7 +351,7 @@ lab_daemon_start() {
 lab_ctl() {
 	local node=$1
 	shift
-	timeout 2 "$LAB_B/tools/mlbctl" --socket "$LAB_TMP/$node.sock" "$@"
+	timeout "${LAB_CTL_SECONDS:-2}" "$LAB_B/tools/mlbctl" --socket "$LAB_TMP/$node.sock" "$@"
 }
 
 # lab_owner NODE IP: who owns the address in the eyes of that node; empty: nobody.
@@ -246,7 +374,7 @@ lab_owner_agreed() {
 			fi
 			owner=$seen
 		done
-		if ! ip -n "$LAB_PREFIX$owner" -o addr show to "$vip" 2>/dev/null | grep -q .; then
+		if ! lab_claimed "$owner" "$vip"; then
 			LAB_WHY="$owner should have $vip but its kernel has not"
 			return 1
 		fi
@@ -266,6 +394,20 @@ lab_owner_wait() {
 			return 1
 		fi
 		lab_sleep 0.05
+	done
+}
+
+# lab_members_wait SECONDS N [NODE...]: until each of the nodes (default: all) counts N alive.
+lab_members_wait() {
+	local deadline=$((SECONDS + $1)) want=$2 node count
+	shift 2
+	[ $# -gt 0 ] || set -- "${LAB_NODES[@]}"
+	for node in "$@"; do
+		until count=$(lab_ctl "$node" -o json status 2>/dev/null | sed -n 's/.*"alive": \([0-9]*\).*/\1/p') &&
+			[ "${count:-0}" -eq "$want" ]; do
+			((SECONDS <= deadline)) || { LAB_WHY="$node counts ${count:-no} members alive, not $want"; return 1; }
+			lab_sleep 0.05
+		done
 	done
 }
 
@@ -297,6 +439,7 @@ lab_prober_start() {
 	done
 	read -r -a names <<<"$(lab_prober_names)"
 	: >"$LAB_TMP/prober.out"
+	LAB_STOLEN_MS=$(lab_stolen)
 	ip netns exec "${LAB_PREFIX}client" "$LAB_B/tests/lab/prober" --interface eth0 "${targets[@]}" "${names[@]}" \
 		--probe-source 10.77.0.251 --realtime --json "$LAB_TMP/prober.json" \
 		>"$LAB_TMP/prober.out" 2>"$LAB_TMP/prober.err" &
@@ -314,6 +457,7 @@ lab_prober_start() {
 
 # End the measurement; the reports are then in prober.out and prober.json.
 lab_prober_stop() {
+	LAB_STOLEN_MS=$(($(lab_stolen) - LAB_STOLEN_MS))
 	lab_signal TERM prober
 	lab_reap prober
 	[ "${LAB_EXIT[prober]}" -eq 0 ] || { LAB_WHY="prober: $(tail -n 1 "$LAB_TMP/prober.err")"; return 1; }
@@ -335,4 +479,17 @@ lab_ms() {
 # lab_report WINDOW IP: the prober's line.
 lab_report() {
 	grep "^report window=$1 target=$2 " "$LAB_TMP/prober.out"
+}
+
+# Milliseconds of all processors that the hypervisor gave to others (column 8 of /proc/stat, in ticks); 0 where it does not say.
+lab_stolen() {
+	awk -v tick="$(getconf CLK_TCK)" '$1 == "cpu" { print int($9 * 1000 / tick) }' /proc/stat
+}
+
+# lab_stalled LINE: did the machine stand still while this report was measured? The client has a priority that no daemon has, so
+# neither its lateness (50 ms) nor the ticks that it missed (5 %) are a daemon's doing, nor is what the hypervisor took.
+lab_stalled() {
+	local skipped
+	skipped=$(lab_field "$1" skipped)
+	(($(lab_field "$1" late_us) > 50000 || skipped * 20 > $(lab_field "$1" sent) + skipped || LAB_STOLEN_MS > 150))
 }

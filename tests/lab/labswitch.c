@@ -10,6 +10,8 @@
  *   delay A B 5ms [jitter 2ms]  ... arrive later, by 5 ms +- 2 ms (so they may overtake each other)
  *   dup A B 1%                ... arrive twice
  *   cut A B | heal A B        ... do not arrive at all; one way
+ *   partition A,B|C,D         the groups hear each other no more, both ways; `heal * *` undoes it. A group that is `*` has every port
+ *                             that no other group names; ports in no group are not concerned
  *   isolate A                 port A hears and says nothing, its carrier stays (a dead cable behind a live media converter)
  *   restore A                 undoes isolate A and every cut from or to A
  *   carrier A down|up         the device of port A loses its carrier; the switch forgets what it learned there
@@ -23,8 +25,8 @@
  * k on one path does not depend on what passes elsewhere. A frame is judged when it enters; what then waits in the delay
  * queue still arrives after a cut, as frames on a long line would, but not at a port that is isolated or has no carrier.
  *
- * The switch creates the devices and gives them the addresses 02:4d:4c:00:00:NN (NN: number of the port, from 01), so that
- * observers can name them; bringing them up is the lab's business. They vanish with the process.
+ * The switch creates the devices and gives them the addresses 02:4d:4c:MM:00:NN (NN: number of the port, from 01; MM: --network,
+ * 00 without), so that observers can name them; bringing them up is the lab's business. They vanish with the process.
  */
 #include <err.h>
 #include <errno.h>
@@ -51,11 +53,10 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/rng.h"
+#include "tests/lab/delay.h"
 
 #define PORT_MAX 64	     /* the largest lab has 50 nodes */
 #define PORT_NAME_MAX 31     /* "n1", "client" */
-#define FRAME_LEN_MAX 2048   /* TAPs keep the MTU of 1500; Ethernet and VLAN headers on top */
-#define QUEUE_MAX 16384	     /* delayed frames: 50,000 a second for 300 ms */
 #define FDB_SLOT_N 1024	     /* power of two; a lab has two addresses a port at most */
 #define FDB_AGE_US 300000000 /* IEEE 802.1D's default */
 #define BATCH_MAX 64	     /* frames read from one port before the others get a turn */
@@ -97,27 +98,13 @@ struct fdb_entry {
 	int64_t seen_us;
 };
 
-/* A frame that waits; a binary heap orders by due time, then by arrival. */
-struct waiting {
-	int64_t due_us;
-	uint64_t seq;
-	uint32_t buffer;
-	uint16_t len;
-	uint8_t port;
-};
-
 struct lab_switch {
 	size_t port_n;
 	struct port ports[PORT_MAX];
 	struct path paths[PORT_MAX][PORT_MAX]; /* [from][to] */
 	struct fdb_entry fdb[FDB_SLOT_N];
-	size_t waiting_n;
-	struct waiting heap[QUEUE_MAX];
-	uint64_t seq;
+	struct delay delay;
 	int64_t armed_us; /* what timer_fd is set to; INT64_MAX: nothing */
-	size_t free_n;
-	uint32_t free[QUEUE_MAX];
-	uint8_t buffers[QUEUE_MAX][FRAME_LEN_MAX];
 	int epoll_fd;
 	int timer_fd;
 	int listen_fd;
@@ -136,64 +123,9 @@ static int64_t now_us(void)
 	return clock_now().us;
 }
 
-/* ---- delay queue ---- */
-
-static bool waiting_before(const struct waiting *a, const struct waiting *b)
-{
-	return a->due_us != b->due_us ? a->due_us < b->due_us : a->seq < b->seq;
-}
-
-static void heap_swap(struct waiting *a, struct waiting *b)
-{
-	struct waiting t = *a;
-
-	*a = *b;
-	*b = t;
-}
-
-static void queue_push(struct lab_switch *sw, size_t port, const uint8_t *frame, size_t len, int64_t due_us)
-{
-	size_t i = sw->waiting_n;
-
-	if (sw->free_n == 0) {
-		sw->ports[port].failed_n++;
-		return;
-	}
-	sw->heap[i] = (struct waiting){
-		.due_us = due_us,
-		.seq = sw->seq++,
-		.buffer = sw->free[--sw->free_n],
-		.len = (uint16_t)len,
-		.port = (uint8_t)port,
-	};
-	memcpy(sw->buffers[sw->heap[i].buffer], frame, len);
-	sw->waiting_n++;
-	for (; i > 0 && waiting_before(&sw->heap[i], &sw->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		heap_swap(&sw->heap[i], &sw->heap[(i - 1) / 2]);
-}
-
-/* Remove the first; its buffer is the caller's until queue_release. */
-static struct waiting queue_pop(struct lab_switch *sw)
-{
-	struct waiting first = sw->heap[0];
-
-	sw->heap[0] = sw->heap[--sw->waiting_n];
-	for (size_t i = 0;;) {
-		size_t least = i;
-
-		for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < sw->waiting_n; child++)
-			if (waiting_before(&sw->heap[child], &sw->heap[least]))
-				least = child;
-		if (least == i)
-			return first;
-		heap_swap(&sw->heap[i], &sw->heap[least]);
-		i = least;
-	}
-}
-
 static void timer_arm(struct lab_switch *sw)
 {
-	int64_t due = sw->waiting_n > 0 ? sw->heap[0].due_us : INT64_MAX;
+	int64_t due = delay_due_us(&sw->delay);
 	struct itimerspec spec = { 0 };
 
 	if (due == sw->armed_us)
@@ -222,12 +154,12 @@ static void port_write(struct port *port, const uint8_t *frame, size_t len)
 static void queue_run(struct lab_switch *sw)
 {
 	int64_t now = now_us();
+	size_t len, port;
+	const uint8_t *frame;
 
-	while (sw->waiting_n > 0 && sw->heap[0].due_us <= now) {
-		struct waiting w = queue_pop(sw);
-
-		port_write(&sw->ports[w.port], sw->buffers[w.buffer], w.len);
-		sw->free[sw->free_n++] = w.buffer;
+	while (delay_due_us(&sw->delay) <= now) {
+		frame = delay_pop(&sw->delay, &len, &port);
+		port_write(&sw->ports[port], frame, len);
 	}
 }
 
@@ -237,10 +169,10 @@ static void path_send(struct lab_switch *sw, struct path *path, size_t to, const
 
 	if (path->jitter_us > 0)
 		delay += rng_between(&path->rng, -path->jitter_us, path->jitter_us);
-	if (delay > 0)
-		queue_push(sw, to, frame, len, now_us() + delay);
-	else
+	if (delay <= 0)
 		port_write(&sw->ports[to], frame, len);
+	else if (!delay_push(&sw->delay, now_us() + delay, to, frame, len))
+		sw->ports[to].failed_n++;
 }
 
 static void switch_forward(struct lab_switch *sw, size_t from, size_t to, const uint8_t *frame, size_t len)
@@ -338,7 +270,7 @@ static void pcap_write(FILE *pcap, const uint8_t *frame, size_t len)
 static FILE *pcap_open(const char *path)
 {
 	/* version 2.4 in two halves, time zone, accuracy, snapshot length, Ethernet */
-	uint32_t header[6] = { 0xa1b23c4d, 0, 0, 0, FRAME_LEN_MAX, 1 };
+	uint32_t header[6] = { 0xa1b23c4d, 0, 0, 0, DELAY_FRAME_LEN_MAX, 1 };
 	uint16_t version[2] = { 2, 4 };
 	FILE *pcap = fopen(path, "we");
 
@@ -351,7 +283,7 @@ static FILE *pcap_open(const char *path)
 
 static void port_read(struct lab_switch *sw, size_t from)
 {
-	uint8_t frame[FRAME_LEN_MAX];
+	uint8_t frame[DELAY_FRAME_LEN_MAX];
 
 	for (size_t i = 0; i < BATCH_MAX; i++) {
 		ssize_t len = read(sw->ports[from].fd, frame, sizeof(frame));
@@ -465,6 +397,58 @@ static const char *port_carrier(struct lab_switch *sw, size_t at, bool up)
 	return NULL;
 }
 
+/*
+ * The ports of one group, "A,B" or "*", get its number. They must have had none: nobody is on two sides. `*` leaves those
+ * alone that have one. `names` is taken apart. Returns what is wrong, or NULL.
+ */
+static const char *group_read(const struct lab_switch *sw, char *names, unsigned int number,
+			      unsigned int group[PORT_MAX])
+{
+	bool rest = strcmp(names, "*") == 0;
+	char *more = NULL;
+
+	for (char *name = strtok_r(names, ",", &more); name != NULL; name = strtok_r(NULL, ",", &more)) {
+		size_t at, end;
+
+		if (!parse_ports(sw, name, &at, &end))
+			return "no such port";
+		for (; at < end; at++) {
+			if (group[at] == 0)
+				group[at] = number;
+			else if (!rest)
+				return "a port is in two groups";
+		}
+	}
+	return NULL;
+}
+
+/* partition A,B|C,D: groups that are named come first, so that `*` gets what they left. Returns what is wrong, or NULL. */
+static const char *command_partition(struct lab_switch *sw, char *words[], size_t word_n)
+{
+	unsigned int group[PORT_MAX] = { 0 }, number = 0;
+	char *rest = NULL, *everyone = NULL;
+	const char *wrong = NULL;
+
+	if (word_n != 2)
+		return "wrong number of words";
+	for (char *names = strtok_r(words[1], "|", &rest); names != NULL && wrong == NULL;
+	     names = strtok_r(NULL, "|", &rest)) {
+		if (strcmp(names, "*") == 0)
+			everyone = names;
+		else
+			wrong = group_read(sw, names, ++number, group);
+	}
+	if (wrong == NULL && everyone != NULL)
+		wrong = group_read(sw, everyone, ++number, group);
+	if (wrong == NULL && number < 2)
+		wrong = "expected two groups, such as n1,n2|*";
+	for (size_t from = 0; wrong == NULL && from < sw->port_n; from++)
+		for (size_t to = 0; to < sw->port_n; to++)
+			if (group[from] != 0 && group[to] != 0 && group[from] != group[to])
+				sw->paths[from][to].cut = true;
+	return wrong;
+}
+
 /* isolate, restore, carrier. Returns what is wrong, or NULL. */
 static const char *command_port(struct lab_switch *sw, char *words[], size_t word_n)
 {
@@ -526,6 +510,8 @@ static void command_run(struct lab_switch *sw, char *line, char *reply, size_t c
 	for (size_t i = 0; i < sizeof(of_port) / sizeof(*of_port); i++)
 		if (strcmp(words[0], of_port[i]) == 0)
 			wrong = command_port(sw, words, word_n);
+	if (strcmp(words[0], "partition") == 0)
+		wrong = command_partition(sw, words, word_n);
 	if (strcmp(words[0], "quit") == 0)
 		sw->quit = true;
 	if (strcmp(words[0], "quit") == 0 || strcmp(words[0], "mark") == 0 || strcmp(words[0], "stats") == 0)
@@ -652,10 +638,10 @@ static void port_parse(struct port *port, const char *spec)
 }
 
 /* Create the device inside the port's namespace: a TAP belongs to the namespace in which /dev/net/tun was opened. */
-static void port_open(struct port *port, size_t number, int home)
+static void port_open(struct port *port, uint8_t network, size_t number, int home)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	const uint8_t mac[6] = { 0x02, 0x4d, 0x4c, 0x00, 0x00, (uint8_t)number };
+	const uint8_t mac[6] = { 0x02, 0x4d, 0x4c, network, 0x00, (uint8_t)number };
 	int netns = open(port->netns, O_RDONLY | O_CLOEXEC);
 
 	if (netns < 0 || setns(netns, CLONE_NEWNET) < 0)
@@ -675,7 +661,7 @@ static void port_open(struct port *port, size_t number, int home)
 	close(netns);
 }
 
-static void switch_open(struct lab_switch *sw, uint64_t seed)
+static void switch_open(struct lab_switch *sw, uint64_t seed, uint8_t network)
 {
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	sigset_t signals;
@@ -694,10 +680,9 @@ static void switch_open(struct lab_switch *sw, uint64_t seed)
 		err(1, "epoll, timerfd or signalfd");
 	watch(sw, sw->timer_fd, TAG_TIMER);
 	watch(sw, sw->signal_fd, TAG_SIGNAL);
-	for (size_t i = 0; i < QUEUE_MAX; i++)
-		sw->free[sw->free_n++] = (uint32_t)i;
+	delay_init(&sw->delay);
 	for (size_t i = 0; i < sw->port_n; i++) {
-		port_open(&sw->ports[i], i + 1, home);
+		port_open(&sw->ports[i], network, i + 1, home);
 		watch(sw, sw->ports[i].fd, (uint32_t)i);
 		for (size_t j = 0; j < sw->port_n; j++)
 			sw->paths[i][j].rng = rng_of(hash_mix(hash_mix(seed) + i * PORT_MAX + j));
@@ -745,7 +730,8 @@ static void switch_run(struct lab_switch *sw)
 
 static void usage(void)
 {
-	fputs("usage: labswitch [--seed N] [--pcap FILE] [--realtime] --socket PATH NAME=NETNS[:IFNAME]...\n"
+	fputs("usage: labswitch [--seed N] [--network N] [--pcap FILE] [--realtime] --socket PATH "
+	      "NAME=NETNS[:IFNAME]...\n"
 	      "       labswitch --control PATH COMMAND...\n",
 	      stderr);
 	exit(2);
@@ -754,14 +740,19 @@ static void usage(void)
 int main(int argc, char *argv[])
 {
 	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },    { "socket", required_argument, NULL, 'u' },
-		{ "pcap", required_argument, NULL, 'p' },    { "realtime", no_argument, NULL, 'r' },
-		{ "control", required_argument, NULL, 'c' }, { NULL, 0, NULL, 0 },
+		{ "seed", required_argument, NULL, 's' },
+		{ "socket", required_argument, NULL, 'u' },
+		{ "pcap", required_argument, NULL, 'p' },
+		{ "realtime", no_argument, NULL, 'r' },
+		{ "control", required_argument, NULL, 'c' },
+		{ "network", required_argument, NULL, 'n' },
+		{ NULL, 0, NULL, 0 },
 	};
 	const struct sched_param priority = { .sched_priority = 2 };
 	struct lab_switch *sw = calloc(1, sizeof(*sw));
 	const char *control_path = NULL;
 	uint64_t seed = 1;
+	uint8_t network = 0;
 	int option;
 
 	if (sw == NULL)
@@ -775,6 +766,8 @@ int main(int argc, char *argv[])
 			sw->pcap = pcap_open(optarg);
 		else if (option == 'c')
 			control_path = optarg;
+		else if (option == 'n')
+			network = (uint8_t)strtoul(optarg, NULL, 0);
 		else if (option == 'r')
 			/* Not fatal where it is refused: figures are then as noisy as the machine. */
 			sched_setscheduler(0, SCHED_FIFO, &priority);
@@ -789,7 +782,7 @@ int main(int argc, char *argv[])
 		usage();
 	for (; optind < argc; optind++)
 		port_parse(&sw->ports[sw->port_n++], argv[optind]);
-	switch_open(sw, seed);
+	switch_open(sw, seed, network);
 	switch_run(sw);
 	free(sw);
 	return 0;

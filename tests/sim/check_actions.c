@@ -146,6 +146,7 @@ static size_t causes_of(enum election_reason reason, enum cause causes[CAUSE_N])
 
 	switch (reason) {
 	case ELECTION_REASON_OWNER_DEAD:
+	case ELECTION_REASON_ISOLATED:
 		break;
 	case ELECTION_REASON_CONFLICT: /* one that was refused may try again in the moment when another takes over */
 		causes[n++] = CAUSE_KERNEL;

@@ -60,6 +60,24 @@ static void partition(struct world *world, int64_t mask, bool cut)
 		check_path(world, i);
 }
 
+/* The gossip of one node, both ways; the segment itself is well. */
+static void cut_gossip(struct world *world, size_t node, bool cut)
+{
+	world->marks.n[MARK_GOSSIP_CUT] += cut;
+	for (size_t i = 0; i < world->node_n; i++) {
+		if (i == node)
+			continue;
+		for (size_t way = 0; way < 2; way++) {
+			struct link *link = way == 0 ? network_link(&world->network, node, i)
+						     : network_link(&world->network, i, node);
+
+			link->cuts &= ~(unsigned int)CUT_GOSSIP;
+			link->cuts |= cut ? (unsigned int)CUT_GOSSIP : 0;
+		}
+		world_note_link(world, node, i);
+	}
+}
+
 static void send_event(struct world *world, size_t node, enum node_event_kind kind)
 {
 	struct node_event event = { .kind = kind };
@@ -185,6 +203,10 @@ void fault_apply(struct world *world, const struct fault *fault)
 	case FAULT_UNCUT:
 		set_links(world, fault);
 		break;
+	case FAULT_GOSSIP_CUT:
+	case FAULT_GOSSIP_UNCUT:
+		cut_gossip(world, a, fault->kind == FAULT_GOSSIP_CUT);
+		break;
 	case FAULT_PARTITION:
 	case FAULT_HEAL:
 		partition(world, fault->arg, fault->kind == FAULT_PARTITION);
@@ -199,7 +221,7 @@ void fault_apply(struct world *world, const struct fault *fault)
 		host_crash(world, a);
 		break;
 	case FAULT_KILL:
-		host_end(world, a, false);
+		segment_kill(world, a);
 		break;
 	case FAULT_STOP:
 		stop(world, a);

@@ -50,7 +50,8 @@ static void kernel_renew(struct world *world, size_t node, size_t address)
 {
 	struct sim_node *n = &world->nodes[node];
 
-	n->kernel.addresses[address].expires_us = world->now_us + LEASE_US + rng_between(&n->rng, 0, LEASE_LATE_US);
+	n->kernel.addresses[address].expires_us =
+		world->now_us + world->lease_us + rng_between(&n->rng, 0, LEASE_LATE_US);
 }
 
 static void push_expiry(struct world *world, size_t node, size_t address)
@@ -89,6 +90,7 @@ static void confirm(struct world *world, size_t node, size_t address)
 	    !world->nodes[node].kernel.addresses[address].present)
 		return;
 	lease->confirmed = true;
+	segment_announce(world, node, address);
 	world_step(world, node, &event);
 }
 
@@ -119,6 +121,11 @@ void host_release(struct world *world, size_t node, size_t address)
 	if (!world->nodes[node].leases[address].held)
 		return;
 	world->nodes[node].leases[address].held = false;
+	kernel_request(world, node, address, QUEUE_DELETED);
+}
+
+void host_guard_removes(struct world *world, size_t node, size_t address)
+{
 	kernel_request(world, node, address, QUEUE_DELETED);
 }
 
@@ -156,12 +163,13 @@ static void arm_renewal(struct world *world, size_t node)
 {
 	struct sim_node *n = &world->nodes[node];
 
-	queue_push(&world->queue, (struct queue_event){
-					  .at_us = world->now_us + RENEW_US + rng_between(&n->rng, 0, TICK_LATE_US),
-					  .stamp = n->generation,
-					  .kind = QUEUE_RENEW,
-					  .node = (uint32_t)node,
-				  });
+	queue_push(&world->queue,
+		   (struct queue_event){
+			   .at_us = world->now_us + world->lease_us / 4 + rng_between(&n->rng, 0, TICK_LATE_US),
+			   .stamp = n->generation,
+			   .kind = QUEUE_RENEW,
+			   .node = (uint32_t)node,
+		   });
 }
 
 /* daemon/host.c on_renew_timer: first give up what came too late, then renew the rest. */
@@ -171,7 +179,7 @@ static void renew(struct world *world, size_t node)
 	struct instant now = world_clock(world, n);
 
 	for (size_t i = 0; i < world->address_n; i++) {
-		if (n->leases[i].held && instant_since(now, n->leases[i].renewed).us >= LEASE_US)
+		if (n->leases[i].held && instant_since(now, n->leases[i].renewed).us >= world->lease_us)
 			host_lose(world, node, i);
 	}
 	for (size_t i = 0; i < world->address_n; i++) {
@@ -314,6 +322,7 @@ void host_start(struct world *world, size_t node)
 	n->draining = false;
 	n->stop_us = 0;
 	n->start_wanted = false;
+	n->path_polled = false;
 	n->generation++;
 	fill_meta(world, node);
 	configure(world, node, config);
@@ -515,6 +524,9 @@ void host_handle(struct world *world, const struct queue_event *event)
 		break;
 	case QUEUE_DELIVER:
 	case QUEUE_WAKE:
+	case QUEUE_GATE:
+	case QUEUE_ANSWER:
+	case QUEUE_PATH:
 	case QUEUE_FAULT:
 	case QUEUE_AUDIT:
 		break; /* the world's own */

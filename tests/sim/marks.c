@@ -42,6 +42,11 @@ static const char *const names[MARK_N] = {
 	[MARK_CLAIM_FAILED] = "claims-failed",
 	[MARK_ADDRESS_LOST] = "addresses-lost",
 	[MARK_LEASE_EXPIRED] = "leases-expired",
+	[MARK_GATE_SHUT] = "gates-shut",
+	[MARK_GUARD] = "guards",
+	[MARK_ANSWER] = "answers",
+	[MARK_RIGHT_LOST] = "rights-lost",
+	[MARK_GOSSIP_CUT] = "gossip-cuts",
 	[MARK_TWO_OWNERS] = "two-owners",
 };
 

@@ -49,7 +49,12 @@ enum mark {
 	MARK_CLAIM_FAILED,
 	MARK_ADDRESS_LOST,
 	MARK_LEASE_EXPIRED, /* the kernel dropped the address of a dead or hung daemon */
-	MARK_TWO_OWNERS,    /* overlaps between running nodes with a path, however short */
+	MARK_GATE_SHUT,	    /* on a daemon that was stopped or killed with its guard */
+	MARK_GUARD,	    /* a guard acted */
+	MARK_ANSWER,	    /* a dead or doubted owner's kernel answered */
+	MARK_RIGHT_LOST,
+	MARK_GOSSIP_CUT,
+	MARK_TWO_OWNERS, /* overlaps between running nodes with a path, however short */
 	MARK_N
 };
 

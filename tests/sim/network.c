@@ -86,6 +86,15 @@ static bool in_burst(struct network *network, struct link *link, int64_t now_us)
 	return link->in_burst;
 }
 
+bool network_loses(struct network *network, size_t from, size_t to, int64_t now_us)
+{
+	struct link *link = network_link(network, from, to);
+
+	return (link->cuts & ~(unsigned int)CUT_GOSSIP) != 0 ||
+	       (in_burst(network, link, now_us) && rng_chance(&network->rng, BURST_LOSS_PPM)) ||
+	       (link->loss_ppm > 0 && rng_chance(&network->rng, link->loss_ppm));
+}
+
 /* Is the packet lost? Counts why. */
 static bool is_lost(struct network *network, struct link *link, int64_t now_us)
 {

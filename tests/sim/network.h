@@ -28,7 +28,11 @@ struct packet {
 };
 
 /* Why a link is cut; each has its own end. */
-enum cut { CUT_ONE_WAY = 1, CUT_PARTITION = 2 };
+enum cut {
+	CUT_ONE_WAY = 1,
+	CUT_PARTITION = 2,
+	CUT_GOSSIP = 4, /* gossip only: the segment carries everything else */
+};
 
 /* A burst loses this share of its packets and lasts about this long. */
 #define BURST_LOSS_PPM 950000
@@ -76,6 +80,8 @@ struct link *network_link(const struct network *network, size_t from, size_t to)
 struct packet *packet_new(size_t len);
 /* Put a packet on the wire at now_us. Takes it. */
 void network_send(struct network *network, size_t from, size_t to, struct packet *packet, int64_t now_us);
+/* Would a frame that is not gossip be lost? */
+bool network_loses(struct network *network, size_t from, size_t to, int64_t now_us);
 bool link_is_disturbed(const struct link *link);
 /* Every link as it was at the start. */
 void network_heal(struct network *network);

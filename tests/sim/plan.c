@@ -22,7 +22,7 @@ static const char *const class_names[CLASS_N] = {
 	[CLASS_PAUSE] = "pause",   [CLASS_CRASH] = "crash",	    [CLASS_KILL] = "kill",
 	[CLASS_STOP] = "stop",	   [CLASS_DRAIN] = "drain",	    [CLASS_HANDOVER] = "handover",
 	[CLASS_LINK] = "link",	   [CLASS_RELOAD] = "reload",	    [CLASS_KERNEL] = "kernel",
-	[CLASS_CLOCK] = "clock",
+	[CLASS_CLOCK] = "clock",   [CLASS_GOSSIP] = "gossip",
 };
 
 static const char *const kind_names[] = {
@@ -32,6 +32,8 @@ static const char *const kind_names[] = {
 	[FAULT_DUPLICATE] = "duplicate",
 	[FAULT_REPLAY] = "replay",
 	[FAULT_CUT] = "cut",
+	[FAULT_GOSSIP_CUT] = "gossip-cut",
+	[FAULT_GOSSIP_UNCUT] = "gossip-uncut",
 	[FAULT_UNCUT] = "uncut",
 	[FAULT_PARTITION] = "partition",
 	[FAULT_HEAL] = "heal",
@@ -273,6 +275,7 @@ static void draw_outages(struct plan *plan, enum fault_class class, struct rng *
 		{ CLASS_KILL, FAULT_KILL, FAULT_START, 6000, 5, 8000 },
 		{ CLASS_STOP, FAULT_STOP, FAULT_START, 6000, 50, 8000 },
 		{ CLASS_DRAIN, FAULT_DRAIN, FAULT_UNDRAIN, 5000, 10, 8000 },
+		{ CLASS_GOSSIP, FAULT_GOSSIP_CUT, FAULT_GOSSIP_UNCUT, 5000, 50, 12000 },
 		{ CLASS_LINK, FAULT_LINK_DOWN, FAULT_LINK_UP, 6000, 20, 8000 },
 	};
 
@@ -365,6 +368,8 @@ struct plan *plan_new(uint64_t seed, uint32_t classes, size_t node_n, int64_t se
 	plan->end_us = seconds * S;
 	plan->calm_us = plan->end_us - (plan->end_us >= 2 * SIM_CALM_US ? SIM_CALM_US : plan->end_us / 2);
 	plan->seal = seal;
+	plan->gate = seed % 8 != 7;
+	plan->guard = seed % 8 != 3;
 	plan->profile = rng_chance(&rng, 200000) ? PLAN_FAST : PLAN_LAN;
 	plan->node_n = 2 + rng_below(&rng, 6);
 	if (node_n > 0)

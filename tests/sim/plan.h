@@ -40,7 +40,7 @@ enum fault_class {
 	CLASS_STALL, /* a process gets no time for 20 to 400 ms */
 	CLASS_PAUSE, /* for seconds */
 	CLASS_CRASH, /* the host is gone, and comes back later */
-	CLASS_KILL,  /* the process is gone, its addresses stay for a lease */
+	CLASS_KILL,  /* the process is gone, three times in four before its guard is */
 	CLASS_STOP,  /* planned */
 	CLASS_DRAIN,
 	CLASS_HANDOVER,
@@ -48,6 +48,7 @@ enum fault_class {
 	CLASS_RELOAD, /* services come and go, on each node a little later */
 	CLASS_KERNEL, /* refuses a claim, loses an address */
 	CLASS_CLOCK,  /* drifting clocks; the wall clock of a restarted node is behind */
+	CLASS_GOSSIP, /* a node's gossip is cut, its segment is not */
 	CLASS_N
 };
 
@@ -78,7 +79,9 @@ enum fault_kind {
 	FAULT_SERVICE_ON,
 	FAULT_REFUSE, /* a: node; its kernel refuses claims */
 	FAULT_ACCEPT,
-	FAULT_LOSE, /* a: node; arg: address */
+	FAULT_LOSE,	  /* a: node; arg: address */
+	FAULT_GOSSIP_CUT, /* a: node */
+	FAULT_GOSSIP_UNCUT,
 	FAULT_CALM, /* heal everything */
 };
 
@@ -116,6 +119,8 @@ struct plan {
 	int64_t end_us;
 	int64_t calm_us; /* when the calm begins */
 	bool seal;
+	bool gate;  /* kernels have nf_tables; else lifetimes of addresses are all there is */
+	bool guard; /* daemons have one */
 	enum plan_profile profile;
 	size_t node_n;
 	size_t seed_n; /* the first so many nodes are everybody's `join` */

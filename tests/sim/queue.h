@@ -18,6 +18,9 @@ enum queue_kind {
 	QUEUE_REFUSED, /* the kernel's refusal reaches the process */
 	QUEUE_EXPIRE,  /* a lifetime may have run out */
 	QUEUE_LINK,    /* the process hears of the state of its link */
+	QUEUE_GATE,    /* a kernel's gate may shut */
+	QUEUE_ANSWER,  /* the segment answers a question; index: who * SIM_ADDRESS_MAX + address */
+	QUEUE_PATH,    /* the process asks whether its segment lives */
 	QUEUE_FAULT,   /* the next fault of the plan */
 	QUEUE_AUDIT,   /* look at everything */
 };

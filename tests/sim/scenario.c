@@ -6,6 +6,7 @@
  *   seconds 40                         length; the last 15 (or the later half) are calm: everything is healed
  *   profile lan | fast                 timers
  *   seeds 2                            only the first two are in everybody's `join`; default: all
+ *   no-gate, no-guard                  hosts without nf_tables; daemons without a guard
  *   seal                               pass all packets through gossip/seal.h
  *   service 10.0.100.1 fd00:100::1     up to two addresses, then `rack a` or `rack b` (n1, n3, ... are in a)
  *   5.0 crash n1                       seconds, fault, what it takes: start, kill, stop, pause, resume, drain, undrain,
@@ -135,6 +136,10 @@ static void parse_setting(struct scenario *s)
 		s->plan->seed_n = (size_t)parse_number(s, 1, 1, (double)s->plan->node_n, 1);
 	} else if (strcmp(key, "seal") == 0) {
 		s->plan->seal = true;
+	} else if (strcmp(key, "no-gate") == 0) {
+		s->plan->gate = false;
+	} else if (strcmp(key, "no-guard") == 0) {
+		s->plan->guard = false;
 	} else if (strcmp(key, "service") == 0) {
 		parse_service(s);
 	} else {
@@ -200,6 +205,8 @@ static void parse_arguments(struct scenario *s, struct fault *fault)
 	case FAULT_RESUME:
 	case FAULT_CRASH:
 	case FAULT_KILL:
+	case FAULT_GOSSIP_CUT:
+	case FAULT_GOSSIP_UNCUT:
 	case FAULT_STOP:
 	case FAULT_START:
 	case FAULT_LINK_DOWN:

@@ -44,7 +44,14 @@ bool world_serves(const struct world *world, size_t node, size_t address)
 {
 	const struct sim_node *n = &world->nodes[node];
 
-	return n->host_up && n->link_up && n->kernel.addresses[address].present;
+	return n->host_up && n->link_up && n->kernel.addresses[address].present && segment_gate_open(world, node);
+}
+
+bool world_uncut(const struct world *world, size_t a, size_t b)
+{
+	unsigned int cuts = network_link(&world->network, a, b)->cuts | network_link(&world->network, b, a)->cuts;
+
+	return (cuts & ~(unsigned int)CUT_GOSSIP) == 0;
 }
 
 bool world_has_path(const struct world *world, size_t a, size_t b)
@@ -52,8 +59,7 @@ bool world_has_path(const struct world *world, size_t a, size_t b)
 	const struct sim_node *na = &world->nodes[a];
 	const struct sim_node *nb = &world->nodes[b];
 
-	return na->host_up && nb->host_up && na->link_up && nb->link_up &&
-	       network_link(&world->network, a, b)->cuts == 0 && network_link(&world->network, b, a)->cuts == 0;
+	return na->host_up && nb->host_up && na->link_up && nb->link_up && world_uncut(world, a, b);
 }
 
 int world_find_address(const struct world *world, struct ip ip)
@@ -206,13 +212,13 @@ static void carry_out(struct world *world, size_t node, const struct node_action
 
 	hash_in(world, &action->kind, sizeof(action->kind));
 	if (action->kind == NODE_ACTION_CLAIM || action->kind == NODE_ACTION_RELEASE ||
-	    action->kind == NODE_ACTION_ANNOUNCE) {
+	    action->kind == NODE_ACTION_ANNOUNCE || action->kind == NODE_ACTION_ASK) {
 		address = world_find_address(world, action->claim.ip);
 		hash_in(world, &action->claim.ip, sizeof(action->claim.ip));
 		if (address < 0)
 			world_fail(world, "address: %s acts on an address that no service has", n->name);
 	}
-	if (address >= 0 && action->kind != NODE_ACTION_ANNOUNCE)
+	if (address >= 0 && action->kind != NODE_ACTION_ANNOUNCE && action->kind != NODE_ACTION_ASK)
 		world_say(world, true, "%s %s address %d", n->name,
 			  action->kind == NODE_ACTION_CLAIM ? "claims" : "releases", address);
 	switch (action->kind) {
@@ -231,7 +237,19 @@ static void carry_out(struct world *world, size_t node, const struct node_action
 		if (action->member.to == GOSSIP_DEAD && world->death_us == 0)
 			world->death_us = world->now_us;
 		break;
+	case NODE_ACTION_ASK:
+		if (address >= 0)
+			segment_ask(world, node, (size_t)address);
+		break;
+	case NODE_ACTION_RIGHT:
+		world_say(world, true, "%s %s the right to hold", n->name, action->right ? "gains" : "loses");
+		world->marks.n[MARK_RIGHT_LOST] += !action->right;
+		break;
 	case NODE_ACTION_ANNOUNCE:
+		if (address >= 0 && world_serves(world, node, (size_t)address))
+			segment_announce(world, node, (size_t)address);
+		break;
+	case NODE_ACTION_OFFER:
 	case NODE_ACTION_OWNER: /* check_actions.c looks at these */
 		break;
 	case NODE_ACTION_JOINED:
@@ -328,6 +346,7 @@ void world_step(struct world *world, size_t node, struct node_event *event)
 		end_stopping(world, node);
 		return;
 	}
+	segment_after_step(world, node);
 	arm_tick(world, node);
 }
 
@@ -386,6 +405,11 @@ static void handle(struct world *world, const struct queue_event *event)
 		break;
 	case QUEUE_AUDIT:
 		on_audit(world);
+		break;
+	case QUEUE_GATE:
+	case QUEUE_ANSWER:
+	case QUEUE_PATH:
+		segment_handle(world, event);
 		break;
 	case QUEUE_RENEW:
 	case QUEUE_ADDED:
@@ -492,6 +516,9 @@ struct world *world_new(const struct plan *plan, const struct world_options *opt
 	else
 		gossip_timers_lan(&world->timers);
 	election_config_defaults(&world->election);
+	if (!plan->gate)
+		world->election.right_grace = span_us(0);
+	world->lease_us = plan->gate ? LEASE_GATE_US : LEASE_US;
 	if (plan->seal)
 		seal_ring_insecure(&world->ring);
 	world->rng = rng_of(hash_mix(plan->seed) + 0xda);

@@ -15,9 +15,12 @@
 #include "tests/sim/plan.h"
 #include "tests/sim/queue.h"
 
-/* The host's side of a claim, as daemon/host.h has it. */
+/* The host's side of a claim, as daemon/host.h has it: lifetimes behind a gate, and where they are all there is. */
+#define LEASE_GATE_US 60000000
 #define LEASE_US 2000000
-#define RENEW_US 500000
+
+/* A gate shuts so long after the last step of its daemon. */
+#define GATE_LIFE_US 200000
 
 /* The kernel drops an expired address this much later at most; so 3 s after the last renewal all is gone. */
 #define LEASE_LATE_US 500000
@@ -68,6 +71,8 @@ struct kernel {
 	uint64_t boot; /* events of an earlier boot are void */
 	int64_t busy_until_us;
 	bool refuses;
+	int64_t gate_until_us;
+	int64_t gate_event_us; /* the next look at it */
 	struct kernel_address addresses[SIM_ADDRESS_MAX];
 };
 
@@ -97,6 +102,7 @@ struct sim_node {
 	struct lease leases[SIM_ADDRESS_MAX];
 	bool service_on[SIM_SERVICE_MAX];
 	bool services_stale; /* changed while the process did not run */
+	bool path_polled;    /* a question whether the segment lives is under way */
 	bool ended;	     /* asked to end within the step at hand */
 	size_t list_at;	     /* which of the two lists the core borrows now */
 	struct election_service lists[2][SIM_SERVICE_MAX];
@@ -134,6 +140,7 @@ struct world {
 	struct label_selector selectors[SIM_SERVICE_MAX];
 	struct gossip_timers timers;
 	struct election_config election;
+	int64_t lease_us;
 	struct seal_ring ring;
 	struct queue queue;
 	struct network network;
@@ -167,8 +174,10 @@ void world_say(struct world *world, bool important, const char *format, ...) __a
 struct instant world_clock(const struct world *world, const struct sim_node *node);
 /* Does the address answer on the segment from this host? */
 bool world_serves(const struct world *world, size_t node, size_t address);
-/* Both directions, cuts and carriers only. */
+/* Both directions, cuts and carriers only; gossip may be cut all the same. */
 bool world_has_path(const struct world *world, size_t a, size_t b);
+/* No cut between the two that concerns more than gossip. */
+bool world_uncut(const struct world *world, size_t a, size_t b);
 bool world_runs(const struct world *world, size_t node);
 /* Index, or -1. */
 int world_find_address(const struct world *world, struct ip ip);
@@ -195,6 +204,20 @@ void host_lose(struct world *world, size_t node, size_t address);
 void host_receive(struct world *world, size_t node, struct packet *packet);
 /* Kernel, link and lease events of the queue. */
 void host_handle(struct world *world, const struct queue_event *event);
+
+/* The guard takes the address off. */
+void host_guard_removes(struct world *world, size_t node, size_t address);
+
+/* segment.c: the gate, questions to the segment, the guard. */
+bool segment_gate_open(const struct world *world, size_t node);
+void segment_ask(struct world *world, size_t node, size_t address);
+void segment_announce(struct world *world, size_t node, size_t address);
+/* Does anything on its segment answer the node? */
+bool segment_reaches(const struct world *world, size_t node);
+/* Kill the process; its guard, if that is left, removes what it held and says so. */
+void segment_kill(struct world *world, size_t node);
+void segment_after_step(struct world *world, size_t node);
+void segment_handle(struct world *world, const struct queue_event *event);
 
 /* faults.c */
 void fault_apply(struct world *world, const struct fault *fault);

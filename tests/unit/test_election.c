@@ -142,11 +142,12 @@ static const struct golden {
 	const char *service;
 	const char *order[5];
 } goldens[] = {
-	{ "web", { "n5", "n1", "n4", "n3", "n2" } },
-	{ "dns", { "n1", "n2", "n3", "n5", "n4" } },
-	{ "mail", { "n1", "n2", "n4", "n3", "n5" } },
-	{ "default/api", { "n4", "n3", "n5", "n1", "n2" } },
-	{ "kube-system/ingress", { "n3", "n2", "n1", "n5", "n4" } },
+	{ "web", { "n5", "n4", "n2", "n1", "n3" } },
+	{ "dns", { "n2", "n3", "n5", "n1", "n4" } },
+	{ "mail", { "n3", "n4", "n2", "n1", "n5" } },
+	{ "default/api", { "n2", "n4", "n3", "n5", "n1" } },
+	{ "kube-system/ingress", { "n5", "n3", "n2", "n4", "n1" } },
+	{ "web34", { "n5", "n1", "n4", "n3", "n2" } }, /* test_election_core.h */
 };
 
 START_TEST(golden_order)
@@ -169,7 +170,10 @@ END_TEST
 
 #define SPREAD_N 1000
 
-/* 1,000 services on 5 nodes: 200 each, give or take a quarter (sigma is 12.6). Of those, none moves when n5 leaves but its own. */
+/*
+ * 1,000 services on 5 nodes: 200 each, no more than a tenth above that. Each is claimed where it was planned; of those, none moves
+ * when n5 dies but its own, and no survivor has more than a tenth above 250.
+ */
 START_TEST(spread)
 {
 	static char names[SPREAD_N][24];
@@ -195,12 +199,22 @@ START_TEST(spread)
 		n[best[1] - '0']++;
 	}
 	for (size_t i = 1; i <= 5; i++)
-		ck_assert_msg(n[i] > 150 && n[i] < 250, "n%zu has %zu", i, n[i]);
+		ck_assert_msg(n[i] > 150 && n[i] <= 220, "n%zu has %zu", i, n[i]);
+	for (size_t i = 0; i < SPREAD_N; i++)
+		heard(instance_of((size_t)(first[i][1] - '0')), ips[i], held(1, true));
+	plain(ELECTION_EVENT_START);
+	ck_assert_uint_eq(count(ELECTION_ACTION_CLAIM), n[1]);
 	node_dead(5);
 	for (size_t i = 0; i < SPREAD_N; i++) {
+		const char *owner = see(ips[i]).owner;
+
+		MUST(strcmp(first[i], "n5") == 0 || (owner != NULL && strcmp(owner, first[i]) == 0));
 		MUST(election_candidates(e, ips[i], &best, 1) == 4);
-		MUST(strcmp(first[i], "n5") == 0 || strcmp(first[i], best) == 0);
+		if (strcmp(first[i], "n5") == 0)
+			n[(owner != NULL ? owner : best)[1] - '0']++;
 	}
+	for (size_t i = 1; i <= 4; i++)
+		ck_assert_msg(n[i] <= 275, "n%zu is to have %zu", i, n[i]);
 }
 END_TEST
 
@@ -262,8 +276,8 @@ START_TEST(orphan_backoff)
 	plain(ELECTION_EVENT_START);
 	now_us += 123457;
 	died_us = now_us;
+	place = our_place_without(web_ip[0], name_of(9));
 	node_dead(9);
-	place = our_place(web_ip[0]);
 	if (place > 0) {
 		assert_owner(instance_of(9), 0, ELECTION_REASON_OWNER_DEAD);
 		ck_assert_str_eq(see(web_ip[0]).state, "unowned");
@@ -549,6 +563,10 @@ START_TEST(kernel_failure)
 	tick_at(election_deadline(e).us - 1);
 	ck_assert_uint_eq(out.action_n, 0);
 	tick_at(election_deadline(e).us);
+	for (int i = 0; _i == 1 && i < 8; i++) { /* taken from us: somebody may have it, so the segment is asked */
+		ck_assert_str_eq(letters(), "Q");
+		tick_at(election_deadline(e).us);
+	}
 	ck_assert_str_eq(letters(), "CPO");
 	about_address(ELECTION_EVENT_LOST, ip_of("10.9.9.9")); /* not ours: nothing */
 	ck_assert_uint_eq(out.action_n, 0);

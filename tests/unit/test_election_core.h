@@ -76,6 +76,7 @@ static inline struct meta good_meta(void)
 static inline struct election *core_new(size_t self, size_t node_max, size_t address_max)
 {
 	struct election_config config = { .instance = instance_of(self) };
+	struct election_event lease = { .kind = ELECTION_EVENT_LEASE, .lease = { 2, INSTANT_NEVER, 0 } };
 	struct election *core;
 
 	election_config_defaults(&config);
@@ -88,6 +89,9 @@ static inline struct election *core_new(size_t self, size_t node_max, size_t add
 	config.address_max = address_max;
 	core = election_new(&config, (struct instant){ now_us });
 	ck_assert_ptr_nonnull(core);
+	/* watchers whose lease never ends: test_election_fence.c looks at leases that do */
+	lease.now = (struct instant){ now_us };
+	election_step(core, &lease, &out);
 	return core;
 }
 
@@ -112,6 +116,7 @@ static inline void node_event(size_t i, bool alive, bool left, const struct meta
 	event.node.instance = instance_of(i);
 	event.node.alive = alive;
 	event.node.left = left;
+	event.node.released = !alive; /* its guard said so */
 	event.node.meta = meta;
 	step(event);
 }
@@ -195,12 +200,12 @@ static inline void configure(const struct election_service *services, size_t n)
 static struct ip web_ip[2];
 static struct election_service web;
 
-/* One service "web" with 10.0.0.1 and, when asked for, fd00::1. */
+/* One service, ranked n5, n1, n4, n3, n2 whatever it is called in comments ("web"), with 10.0.0.1 and, when asked for, fd00::1. */
 static inline void configure_web(size_t address_n)
 {
 	web_ip[0] = ip_of("10.0.0.1");
 	web_ip[1] = ip_of("fd00::1");
-	web = (struct election_service){ .name = "web", .addresses = web_ip, .address_n = address_n };
+	web = (struct election_service){ .name = "web34", .addresses = web_ip, .address_n = address_n };
 	configure(&web, 1);
 }
 
@@ -232,7 +237,7 @@ static inline const char *letters(void)
 	static char text[ELECTION_ACTION_MAX + 1];
 
 	for (size_t i = 0; i < out.action_n; i++) {
-		text[i] = "CRAPOD"[out.actions[i].kind];
+		text[i] = "CRAPODQY"[out.actions[i].kind];
 		if (text[i] == 'P' && out.actions[i].publish.state == 0)
 			text[i] = 'W';
 	}
@@ -296,18 +301,25 @@ static inline void own_web(size_t node_n)
 	}
 }
 
-/* How many of n1..n<node_n> rank before us for "web". */
-static inline size_t our_place(struct ip ip)
+/* How many of n1..n<node_n> rank before us for "web", that one aside? */
+static inline size_t our_place_without(struct ip ip, const char *name)
 {
 	const char *names[16];
 	size_t n = election_candidates(e, ip, names, ARRAY_LEN(names));
+	size_t before = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(names[i], name_of(1)) == 0)
-			return i;
+			return before;
+		before += strcmp(names[i], name) != 0;
 	}
 	ck_abort_msg("we are no candidate");
 	return n;
+}
+
+static inline size_t our_place(struct ip ip)
+{
+	return our_place_without(ip, "");
 }
 
 #endif

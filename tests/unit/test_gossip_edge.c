@@ -32,6 +32,8 @@ static void put_beat(struct wire_writer *w, uint32_t seq, uint8_t health, uint32
 	wire_write_u32(w, 0);
 	wire_write_u32(w, 0);
 	wire_write_u16(w, 0);
+	wire_write_u8(w, 0); /* neither in a hurry nor vowed */
+	wire_write_u32(w, 235 * MS);
 	end(w, at);
 }
 

@@ -65,7 +65,7 @@ static void deliver(size_t from, size_t to, const struct watch_message *message)
 		watch_echoed(&watches[from], members[to].instance, now(), now());
 	}
 	if (message->kind == WATCH_BEAT)
-		(void)watch_take_beat(&watches[to], members[from].instance, &message->beat, now(), now());
+		(void)watch_take_beat(&watches[to], members[from].instance, &message->beat, now(), now(), &out);
 	if (message->kind >= WATCH_ASK)
 		watch_take(&watches[to], members[from].instance, message, now(), &out);
 	carry(to, &out);
@@ -76,7 +76,7 @@ static void carry(size_t from, const struct watch_out *out)
 	for (size_t i = 0; i < out->message_n; i++)
 		deliver(from, index_of(out->messages[i].to), &out->messages[i]);
 	for (size_t i = 0; i < out->dead_n; i++) {
-		int64_t *at = &dead_us[from][index_of(out->dead[i])];
+		int64_t *at = &dead_us[from][index_of(out->dead[i].instance)];
 
 		*at = *at == 0 ? now_us : *at;
 	}
@@ -277,7 +277,7 @@ START_TEST(quorum)
 	ck_assert_uint_eq(out.dead_n, 0);
 	watch_take(&watches[0], members[3].instance, &vote, now(), &out);
 	ck_assert_uint_eq(out.dead_n, 1);
-	ck_assert_uint_eq(out.dead[0], members[1].instance);
+	ck_assert_uint_eq(out.dead[0].instance, members[1].instance);
 }
 END_TEST
 

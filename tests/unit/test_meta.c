@@ -11,21 +11,25 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 static const uint8_t golden[] = {
-	0x03,				   /* ready, draining */
-	2,				   /* segments */
-	4,    'e', 't', 'h', '0',	   /* interface */
-	2,    0,   0,	0,   0,	  1,	   /* MAC */
-	4,    10,  0,	0,   0,	  24,	   /* 10.0.0.0/24 */
-	2,    'b', '1',			   /* interface */
-	2,    0,   0,	0,   0,	  2,	   /* MAC */
-	0,    0,			   /* no subnet */
-	1,				   /* labels */
-	4,    'r', 'a', 'c', 'k', 1,  'a', /* rack: a */
+	0x03,				    /* ready, draining */
+	2,				    /* segments */
+	4,    'e',  't', 'h', '0',	    /* interface */
+	2,    0,    0,	 0,   0,   1,	    /* MAC */
+	4,    10,   0,	 0,   0,   24,	    /* 10.0.0.0/24 */
+	2,    'b',  '1',		    /* interface */
+	2,    0,    0,	 0,   0,   2,	    /* MAC */
+	0,    0,			    /* no subnet */
+	1,				    /* labels */
+	4,    'r',  'a', 'c', 'k', 1,  'a', /* rack: a */
+	0x01, 0x2c,			    /* weight 300 */
 };
+
+/* What the first version sent ends before the weight. */
+#define WITHOUT_WEIGHT (sizeof(golden) - 2)
 
 static struct meta example(void)
 {
-	struct meta meta = { .ready = true, .draining = true, .segment_n = 2 };
+	struct meta meta = { .ready = true, .draining = true, .segment_n = 2, .weight = 300 };
 
 	strcpy(meta.segments[0].iface, "eth0");
 	meta.segments[0].mac = (struct mac){ { 2, 0, 0, 0, 0, 1 } };
@@ -74,8 +78,8 @@ START_TEST(flags)
 
 	meta.ready = _i & 1;
 	meta.draining = _i & 2;
-	ck_assert_int_eq(meta_encode(&meta, out, sizeof(out)), 3);
-	ck_assert_int_eq(meta_decode(out, 3, &decoded), 0);
+	ck_assert_int_eq(meta_encode(&meta, out, sizeof(out)), 5);
+	ck_assert_int_eq(meta_decode(out, 5, &decoded), 0);
 	ck_assert_int_eq(decoded.ready, meta.ready);
 	ck_assert_int_eq(decoded.draining, meta.draining);
 }
@@ -95,8 +99,8 @@ START_TEST(largest)
 		snprintf(key, sizeof(key), "k%d", i);
 		ck_assert_int_eq(label_set_put(&meta.labels, key, "value"), 0);
 	}
-	ck_assert_int_eq(meta_encode(&meta, out, sizeof(out)), 3 + 8 * 40 + 16 * 9 + 6); /* six keys of 3 bytes */
-	ck_assert_int_eq(meta_decode(out, sizeof(out), &decoded), 0);
+	ck_assert_int_eq(meta_encode(&meta, out, sizeof(out)), 3 + 8 * 40 + 16 * 9 + 6 + 2); /* six keys of 3 bytes */
+	ck_assert_int_eq(meta_decode(out, 475, &decoded), 0);
 	assert_same(&meta, &decoded);
 }
 END_TEST
@@ -115,8 +119,11 @@ START_TEST(truncated)
 {
 	for (size_t len = 0; len < sizeof(golden); len++) {
 		struct meta meta, before;
-		uint8_t *exact = malloc(len + 1);
+		uint8_t *exact;
 
+		if (len == WITHOUT_WEIGHT)
+			continue;
+		exact = malloc(len + 1);
 		memcpy(exact, golden, len);
 		memset(&meta, 0x5a, sizeof(meta));
 		memset(&before, 0x5a, sizeof(before));
@@ -124,6 +131,32 @@ START_TEST(truncated)
 		ck_assert_mem_eq(&meta, &before, sizeof(meta));
 		free(exact);
 	}
+}
+END_TEST
+
+/* 0 stands for the default, and so does a message of the first version; what cannot be is refused. */
+START_TEST(weights)
+{
+	static const struct {
+		uint16_t encoded;
+		int r;
+	} rows[] = { { 1, 0 }, { 100, 0 }, { 1000, 0 }, { 0, -EBADMSG }, { 1001, -EBADMSG }, { 0xffff, -EBADMSG } };
+	uint8_t data[sizeof(golden)];
+	struct meta meta = example();
+
+	memcpy(data, golden, sizeof(golden));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		data[WITHOUT_WEIGHT] = (uint8_t)(rows[i].encoded >> 8);
+		data[WITHOUT_WEIGHT + 1] = (uint8_t)rows[i].encoded;
+		ck_assert_int_eq(meta_decode(data, sizeof(data), &meta), rows[i].r);
+		ck_assert(rows[i].r != 0 || meta.weight == rows[i].encoded);
+	}
+	ck_assert_int_eq(meta_decode(golden, WITHOUT_WEIGHT, &meta), 0);
+	ck_assert_uint_eq(meta.weight, NODE_WEIGHT_DEFAULT);
+	meta.weight = 0;
+	ck_assert_int_eq(meta_encode(&meta, data, sizeof(data)), (int)sizeof(golden));
+	ck_assert_int_eq(meta_decode(data, sizeof(data), &meta), 0);
+	ck_assert_uint_eq(meta.weight, NODE_WEIGHT_DEFAULT);
 }
 END_TEST
 
@@ -197,6 +230,7 @@ int main(void)
 	tcase_add_test(tcase, largest);
 	tcase_add_test(tcase, encode_needs_room);
 	tcase_add_test(tcase, truncated);
+	tcase_add_test(tcase, weights);
 	tcase_add_test(tcase, newer_version);
 	tcase_add_loop_test(tcase, damaged, 0, ARRAY_LEN(damages));
 	tcase_add_test(tcase, too_many_labels);

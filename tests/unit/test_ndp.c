@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ndp/packet.c: messages byte for byte (RFC 4861 4.3, 4.4), refusals (7.1), solicited-node addresses. */
-#include "ndp/packet.h"
+/* ndp/packet.c, ndp/frame.c: messages and frames byte for byte (RFC 4861 4.3, 4.4), refusals (7.1), answers (7.2.4). */
+#include "ndp/frame.h"
 
 #include <check.h>
 #include <errno.h>
@@ -211,6 +211,182 @@ START_TEST(solicited_node)
 }
 END_TEST
 
+/* ---- frames ---- */
+
+#define ALL_NODES "ff020000000000000000000000000001"
+#define UNSPECIFIED "00000000000000000000000000000000"
+#define PEER "20010db8000000000000000000000002"
+#define GROUP "ff0200000000000000000001ff000010" /* of the VIP */
+#define PEER_MAC "020000000002"
+
+static const struct mac peer_mac = { { 0x02, 0, 0, 0, 0, 0x02 } };
+
+static const char unsolicited_hex[] = "333300000001" MAC_HEX "86dd60000000"
+				      "00203aff" VIP ALL_NODES "88003c97"
+				      "20000000" VIP "0201" MAC_HEX;
+static const char solicitation_hex[] = "3333ff000010" PEER_MAC "86dd60000000"
+				       "00203aff" PEER GROUP "87001c09"
+				       "00000000" VIP "0101" PEER_MAC;
+static const char answer_hex[] = PEER_MAC MAC_HEX "86dd60000000"
+						  "00203aff" VIP PEER "8800cddf"
+						  "60000000" VIP "0201" MAC_HEX;
+/* duplicate address detection (RFC 4862 5.4.2) */
+static const char probe_hex[] = "3333ff000010" PEER_MAC "86dd60000000"
+				"00183aff" UNSPECIFIED GROUP "87004ccf"
+				"00000000" VIP;
+
+static void check_frame(const struct ndp_frame *frame, const char *hex)
+{
+	uint8_t want[MESSAGE_MAX], got[NDP_FRAME_LEN_MAX];
+	size_t len = bytes_of(hex, want);
+	struct ndp_frame back;
+
+	ck_assert_uint_eq(ndp_frame_encode(frame, got), len);
+	ck_assert_mem_eq(got, want, len);
+	ck_assert_int_eq(ndp_frame_decode(want, len, &back), 0);
+	ck_assert(mac_equal(back.ethernet_source, frame->ethernet_source));
+	ck_assert(mac_equal(back.ethernet_target, frame->ethernet_target));
+	ck_assert(ip_equal(back.source, frame->source) && ip_equal(back.destination, frame->destination));
+	check_equal(&back.packet, &frame->packet);
+}
+
+static struct ndp_frame frame_of(const char *hex)
+{
+	uint8_t data[MESSAGE_MAX];
+	size_t len = bytes_of(hex, data);
+	struct ndp_frame frame;
+
+	ck_assert_int_eq(ndp_frame_decode(data, len, &frame), 0);
+	return frame;
+}
+
+START_TEST(frames_golden)
+{
+	struct ndp_frame frame = ndp_frame_unsolicited(our_mac, ip_of("2001:db8::10"), false);
+
+	check_frame(&frame, unsolicited_hex);
+	frame = ndp_frame_solicitation(peer_mac, ip_of("2001:db8::2"), ip_of("2001:db8::10"));
+	check_frame(&frame, solicitation_hex);
+	frame.source = ip_of("::");
+	frame.packet.has_mac = false;
+	frame.packet.mac = (struct mac){ { 0 } };
+	check_frame(&frame, probe_hex);
+}
+END_TEST
+
+/* RFC 4861 7.2.4: unicast and solicited to who asked; to a prober all nodes, and not solicited. R as the host is. */
+START_TEST(answers)
+{
+	struct ndp_frame question = frame_of(solicitation_hex);
+	struct ndp_frame probe = frame_of(probe_hex);
+	struct ndp_frame answer = ndp_frame_answer(our_mac, &question, false);
+
+	check_frame(&answer, answer_hex);
+	answer = ndp_frame_answer(our_mac, &question, true);
+	ck_assert(answer.packet.router && answer.packet.solicited && answer.packet.override);
+	answer = ndp_frame_answer(our_mac, &probe, false);
+	check_frame(&answer, unsolicited_hex);
+	/* by unicast the option may be missing: back to where the frame came from */
+	question.packet.has_mac = false;
+	answer = ndp_frame_answer(our_mac, &question, false);
+	check_frame(&answer, answer_hex);
+	/* the option counts where both are there: a bridge of Wi-Fi may have put its own address into the frame */
+	question = frame_of(solicitation_hex);
+	question.ethernet_source = our_mac;
+	answer = ndp_frame_answer(our_mac, &question, false);
+	ck_assert(mac_equal(answer.ethernet_target, peer_mac));
+}
+END_TEST
+
+/* One byte of a good frame is changed; with the checksum made right again, the refusal has the reason that is named. */
+static const struct frame_case {
+	const char *what;
+	const char *hex;
+	size_t at;
+	uint8_t value;
+	bool fix_checksum;
+} refused_frames[] = {
+	{ "no IPv6", unsolicited_hex, 13, 0x00, false },
+	{ "version 4", unsolicited_hex, 14, 0x45, false },
+	{ "extension header", unsolicited_hex, 20, 0, false },
+	{ "hop limit 254", unsolicited_hex, 21, 254, false },
+	{ "shorter than its message", unsolicited_hex, 19, 0x28, false },
+	{ "checksum", unsolicited_hex, 57, 0x3c, false },
+	{ "checksum over the source", unsolicited_hex, 22, 0x21, false },
+	{ "code 1", unsolicited_hex, 55, 1, true },
+	{ "multicast source", unsolicited_hex, 22, 0xff, true },
+	{ "multicast, yet solicited", unsolicited_hex, 58, 0x60, true },
+	{ "probe to another group", probe_hex, 53, 0x11, true },
+	{ "probe to all nodes", probe_hex, 50, 0x00, true },
+	{ "half an option", solicitation_hex, 79, 2, true },
+};
+
+static void fix_checksum(uint8_t *frame, size_t len)
+{
+	uint32_t sum = (uint32_t)(len - 54) + 58;
+
+	frame[56] = frame[57] = 0;
+	for (size_t i = 22; i < len; i += 2)
+		sum += (uint32_t)frame[i] << 8 | frame[i + 1];
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	frame[56] = (uint8_t)(~sum >> 8);
+	frame[57] = (uint8_t)~sum;
+}
+
+START_TEST(frames_refused)
+{
+	const struct frame_case *c = &refused_frames[_i];
+	uint8_t data[MESSAGE_MAX];
+	size_t len = bytes_of(c->hex, data);
+	struct ndp_frame frame, untouched;
+
+	memset(&untouched, 0x5a, sizeof(untouched));
+	frame = untouched;
+	fix_checksum(data, len);
+	ck_assert_int_eq(ndp_frame_decode(data, len, &frame), 0); /* the fixing is right */
+	frame = untouched;
+	ck_assert_uint_ne(data[c->at], c->value);
+	data[c->at] = c->value;
+	if (c->fix_checksum)
+		fix_checksum(data, len);
+	ck_assert_msg(ndp_frame_decode(data, len, &frame) == -EBADMSG, "%s", c->what);
+	ck_assert_mem_eq(&frame, &untouched, sizeof(frame));
+}
+END_TEST
+
+/* A probe must not carry the option (RFC 4861 7.1.1). */
+START_TEST(probe_with_option)
+{
+	uint8_t data[MESSAGE_MAX];
+	size_t len = bytes_of(solicitation_hex, data);
+	struct ndp_frame frame;
+
+	memset(data + 22, 0, 16);
+	fix_checksum(data, len);
+	ck_assert_int_eq(ndp_frame_decode(data, len, &frame), -EBADMSG);
+}
+END_TEST
+
+/* Padding is fine, anything less than all is not. */
+START_TEST(frame_lengths)
+{
+	uint8_t data[MESSAGE_MAX] = { 0 };
+	size_t full = bytes_of(unsolicited_hex, data);
+	struct ndp_frame frame;
+
+	ck_assert_uint_eq(full, NDP_FRAME_LEN_MAX);
+	for (size_t len = 0; len <= full + 10; len++) {
+		uint8_t *exact = malloc(len + 1);
+
+		ck_assert_ptr_nonnull(exact);
+		memcpy(exact, data, len);
+		ck_assert_int_eq(ndp_frame_decode(exact, len, &frame), len >= full ? 0 : -EBADMSG);
+		free(exact);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ndp");
@@ -226,6 +402,11 @@ int main(void)
 	tcase_add_loop_test(tcase, broken_refused, 0, ARRAY_LEN(refused));
 	tcase_add_test(tcase, lengths);
 	tcase_add_loop_test(tcase, solicited_node, 0, ARRAY_LEN(nodes));
+	tcase_add_test(tcase, frames_golden);
+	tcase_add_test(tcase, answers);
+	tcase_add_loop_test(tcase, frames_refused, 0, ARRAY_LEN(refused_frames));
+	tcase_add_test(tcase, probe_with_option);
+	tcase_add_test(tcase, frame_lengths);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -25,6 +25,13 @@
 	"500000001400020001000000000000000218800003000000080001000a010203080002000a0102030a00030076657468" \
 	"30000000080008008000000014000600ffffffffffffffff683b0600683b0600"
 #define ERROR_HEX "24000000020000014d000000d2040000ffffffff28000000140005004d000000d2040000"
+#define ROUTE_HEX                                                                          \
+	"3c00000018000006e3fe036b9e23000002200000ff6dfe020000000008000f00ff00000008000100" \
+	"c000020a08000600626c6d000800040001000000"
+#define ROUTE6_HEX                                                                         \
+	"7400000018000006e3fe036ba02300000a800000ff6d00020000000008000f00ff00000014000100" \
+	"20010db800000000000000000000001008000600626c6d00080004000100000024000c0000000000" \
+	"000000000000000000000000000000000000000000000000000000000500140000000000"
 #define DONE_HEX "140000000300020009000000d204000000000000"
 
 /* The exit status that means "skipped". */
@@ -46,6 +53,14 @@ static struct message message_of(const char *hex)
 		m.data[i] = (uint8_t)byte;
 	}
 	return m;
+}
+
+static struct ip ip_of(const char *text)
+{
+	struct ip ip;
+
+	ck_assert_int_eq(ip_parse(text, &ip), 0);
+	return ip;
 }
 
 static struct netlink_change decode_known(const struct message *m)
@@ -240,6 +255,53 @@ START_TEST(address_decoded)
 }
 END_TEST
 
+static const struct {
+	const char *what;
+	const char *hex;
+	enum netlink_change_kind kind;
+	const char *ip;
+} routes[] = {
+	{ "recorded: IPv4", ROUTE_HEX, NETLINK_ROUTE_SET, "192.0.2.10" },
+	{ "recorded: IPv6", ROUTE6_HEX, NETLINK_ROUTE_SET, "2001:db8::10" },
+	{ "recorded: gone",
+	  "3c00000019000000e3fe036ba223000002200000ff6dfe020000000008000f00ff00000008000100c000020a08000600"
+	  "626c6d000800040001000000",
+	  NETLINK_ROUTE_GONE, "192.0.2.10" },
+};
+
+START_TEST(route_decoded)
+{
+	struct message m = message_of(routes[_i].hex);
+	struct netlink_change change = decode_known(&m);
+
+	ck_assert_msg(change.kind == routes[_i].kind, "%s", routes[_i].what);
+	ck_assert(ip_equal(change.route, ip_of(routes[_i].ip)));
+}
+END_TEST
+
+/* Routes of others differ from ours in a single byte. */
+static const struct {
+	const char *what;
+	size_t at;
+	uint8_t value;
+} foreign_routes[] = {
+	{ "family of bridges", 16, 7 },	     { "to a subnet", 17, 24 }, { "table main", 20, 254 },
+	{ "of another protocol", 21, 2 },    { "unicast", 23, 1 },	{ "a cached copy", 25, 2 },
+	{ "with another metric", 48, 0x63 },
+};
+
+START_TEST(foreign_route_skipped)
+{
+	struct message m = message_of(ROUTE_HEX);
+	struct netlink_change change;
+	bool known = true;
+
+	m.data[foreign_routes[_i].at] = foreign_routes[_i].value;
+	ck_assert_int_eq(netlink_message_decode(m.data, m.len, &change, &known), (int)m.len);
+	ck_assert_msg(!known, "%s", foreign_routes[_i].what);
+}
+END_TEST
+
 static const struct end_case {
 	const char *what;
 	const char *hex;
@@ -316,6 +378,11 @@ static const struct {
 	{ "link 0", ADDRESS_HEX, 20, 0 },
 	{ "family that does not fit the address", ADDRESS_HEX, 16, 10 },
 	{ "flags of 3 bytes", ADDRESS_HEX, 52, 7 },
+	{ "no room for rtmsg", ROUTE_HEX, 0, 0x14 },
+	{ "route without destination", ROUTE_HEX, 38, 0x21 },
+	{ "destination of 3 bytes", ROUTE_HEX, 36, 7 },
+	{ "destination of the other family", ROUTE6_HEX, 36, 8 },
+	{ "metric of 3 bytes", ROUTE_HEX, 44, 7 },
 	{ "error that is positive", ERROR_HEX, 19, 0x7f },
 	{ "error that is no errno", ERROR_HEX, 18, 0xf0 },
 };
@@ -383,14 +450,6 @@ START_TEST(lengths_are_aligned)
 }
 END_TEST
 
-static struct ip ip_of(const char *text)
-{
-	struct ip ip;
-
-	ck_assert_int_eq(ip_parse(text, &ip), 0);
-	return ip;
-}
-
 static void check_request(const uint8_t *got, size_t got_len, const char *hex)
 {
 	struct message want = message_of(hex);
@@ -408,6 +467,30 @@ START_TEST(dumps_golden)
 		      "280000001200010304030201000000000000000000000000000000000000000008001d0008000000");
 	check_request(buf, netlink_message_dump_addresses(buf, 0x01020304),
 		      "180000001600010304030201000000000000000000000000");
+}
+END_TEST
+
+START_TEST(routes_golden)
+{
+	_Alignas(4) uint8_t buf[NETLINK_REQUEST_LEN_MAX];
+
+	memset(buf, 0xee, sizeof(buf));
+	check_request(buf, netlink_message_dump_routes(buf, 0x01020304, IP_V4),
+		      "1c0000001a000103040302010000000002000000ff6d000200000000");
+	check_request(buf, netlink_message_dump_routes(buf, 0x01020304, IP_V6),
+		      "1c0000001a00010304030201000000000a000000ff6d000200000000");
+	check_request(buf, netlink_message_route_add(buf, 0x11, ip_of("192.0.2.10")),
+		      "3400000018000506110000000000000002200000ff6dfe020000000008000100c000020a080004000100000008000600"
+		      "626c6d00");
+	check_request(buf, netlink_message_route_add(buf, 0x11, ip_of("2001:db8::10")),
+		      "400000001800050611000000000000000a800000ff6dfe02000000001400010020010db8000000000000000000000010"
+		      "080004000100000008000600626c6d00");
+	check_request(buf, netlink_message_route_del(buf, 0x12, ip_of("192.0.2.10")),
+		      "3400000019000500120000000000000002200000ff6dfe020000000008000100c000020a080004000100000008000600"
+		      "626c6d00");
+	check_request(buf, netlink_message_route_del(buf, 0x12, ip_of("2001:db8::10")),
+		      "400000001900050012000000000000000a800000ff6dfe02000000001400010020010db8000000000000000000000010"
+		      "080004000100000008000600626c6d00");
 }
 END_TEST
 
@@ -503,7 +586,10 @@ int main(void)
 	tcase_add_test(tcase, long_name_refused);
 	tcase_add_test(tcase, truncated_refused);
 	tcase_add_test(tcase, lengths_are_aligned);
+	tcase_add_loop_test(tcase, route_decoded, 0, ARRAY_LEN(routes));
+	tcase_add_loop_test(tcase, foreign_route_skipped, 0, ARRAY_LEN(foreign_routes));
 	tcase_add_test(tcase, dumps_golden);
+	tcase_add_test(tcase, routes_golden);
 	tcase_add_loop_test(tcase, add_golden, 0, ARRAY_LEN(adds));
 	tcase_add_test(tcase, del_golden);
 	tcase_add_loop_test(tcase, add_is_ours, 0, ARRAY_LEN(adds));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * netlink/netlink.c, arp/socket.c and ndp/socket.c against the kernel. Every test runs in a network namespace of its
+ * netlink/netlink.c against the kernel. Every test runs in a network namespace of its
  * own, which ends with its process, on a veth pair v0 - v1. Needs root and ip(8); without them it is skipped (exit
  * status 77).
  */
@@ -9,8 +9,6 @@
 #include <check.h>
 #include <errno.h>
 #include <net/if.h>
-#include <netinet/icmp6.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -20,9 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "arp/socket.h"
 #include "base/clock.h"
-#include "ndp/socket.h"
 #include "tests/unit/test_run.h"
 
 /* The exit status that means "skipped". */
@@ -297,6 +293,7 @@ START_TEST(removal_at_once_is_told)
 {
 	ck_assert_int_eq(netlink_add(netlink, v0, ip_of(vip4), 30), 0);
 	ck_assert_int_eq(netlink_add(netlink, v0, ip_of(vip6), 30), 0);
+	ck_assert_int_eq(netlink_send(netlink), 0);
 	run("ip addr del %s/32 dev v0 && ip addr del %s/128 dev v0", vip4, vip6);
 	TURN_UNTIL(netlink, told.removed_n == 2);
 	ck_assert_uint_eq(told.added_n, 2);
@@ -385,6 +382,7 @@ START_TEST(leftovers_are_cleaned)
 	add_vips(0);
 	ck_assert_int_eq(netlink_add(netlink, v1, ip_of("192.0.2.11"), 0), 0);
 	ck_assert_int_eq(netlink_add(netlink, v1, keep[0], 0), 0);
+	ck_assert_int_eq(netlink_send(netlink), 0);
 	run("ip addr add 192.0.2.13/32 dev v0"); /* not ours */
 	netlink_close(netlink);
 	netlink = open_netlink();
@@ -440,7 +438,23 @@ START_TEST(queue_is_bounded)
 	turn(netlink, 1000);
 	ck_assert_int_eq(netlink_add(netlink, v0, ip_of(vip4), 30), 0);
 	ck_assert_int_eq(netlink_add(netlink, v0, (struct ip){ 0 }, 30), -EINVAL);
-	ck_assert_int_eq(netlink_add(netlink, 0, ip_of(vip4), 30), -EINVAL);
+}
+END_TEST
+
+/* The first add goes at once, those after it together; a removal takes along what waits. */
+START_TEST(adds_are_gathered)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		ck_assert_int_eq(netlink_add(netlink, v0, nth_ip(i), 0), 0);
+	ck_assert(prints("ip addr show dev v0", " 10.1.0.0/32"));
+	ck_assert(!prints("ip addr show dev v0", " 10.1.0.1/32"));
+	ck_assert_int_eq(netlink_send(netlink), 0);
+	ck_assert(prints("ip addr show dev v0", " 10.1.0.2/32"));
+	ck_assert_int_eq(netlink_add(netlink, v0, nth_ip(3), 0), 0);
+	ck_assert(!prints("ip addr show dev v0", " 10.1.0.3/32"));
+	ck_assert_int_eq(netlink_del(netlink, v0, nth_ip(0)), 0);
+	ck_assert(prints("ip addr show dev v0", " 10.1.0.3/32"));
+	ck_assert(!prints("ip addr show dev v0", " 10.1.0.0/32"));
 }
 END_TEST
 
@@ -514,196 +528,132 @@ START_TEST(rights)
 	ck_assert_int_eq(netlink_probe_rights(netlink), 0);
 	ck_assert_int_eq(seteuid(65534), 0);
 	ck_assert_int_eq(netlink_probe_rights(netlink), -EPERM);
-	ck_assert_int_eq(arp_socket_open(), -EPERM);
-	ck_assert_int_eq(ndp_socket_open(), -EPERM);
 	ck_assert_int_eq(seteuid(0), 0);
 }
 END_TEST
 
-/* ---- ARP ---- */
+/* ---- local routes ---- */
 
-static const struct mac other_mac = { { 0x02, 0, 0, 0, 0, 0x77 } };
-
-/* Read until a packet about ip comes, or for `ms`. */
-static bool arp_heard(int fd, const char *ip, uint32_t *ifindex, struct arp_packet *packet, int ms)
+static bool has_route(const char *ip)
 {
-	struct instant until = instant_add(clock_now(), span_ms(ms));
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	int result;
-
-	while (instant_before(clock_now(), until)) {
-		poll(&poll_fd, 1, 10);
-		while ((result = arp_socket_read(fd, packet, ifindex)) == 1) {
-			if (ip_equal(packet->sender_ip, ip_of(ip)))
-				return true;
-		}
-		ck_assert(result == 0 || result == -EBADMSG);
-	}
-	return false;
+	return netlink_has(netlink, NETLINK_LOCAL_ROUTE, ip_of(ip));
 }
 
-START_TEST(arp_across_the_wire)
+static void add_routes(void)
 {
-	int fd = arp_socket_open();
-	struct arp_packet sent = arp_gratuitous_request(other_mac, ip_of(vip4));
-	struct arp_packet packet;
-	uint32_t ifindex = 0;
+	size_t before = told.added_n;
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(arp_socket_read(fd, &packet, &ifindex), 0);
-	ck_assert_int_eq(arp_socket_send(fd, v0, &sent), 0);
-	ck_assert(arp_heard(fd, vip4, &ifindex, &packet, WAIT_MS));
-	ck_assert_uint_eq(ifindex, v1); /* and not v0: our own frames are not heard where they leave */
-	ck_assert(mac_equal(packet.sender_mac, other_mac) && packet.operation == ARP_OP_REQUEST);
-	ck_assert(!arp_heard(fd, vip4, &ifindex, &packet, 100));
-	/* to another host: a promiscuous port would hear it */
-	sent.ethernet_target = (struct mac){ { 2, 9, 9, 9, 9, 9 } };
-	ck_assert_int_eq(arp_socket_send(fd, v0, &sent), 0);
-	ck_assert(!arp_heard(fd, vip4, &ifindex, &packet, 100));
-	ck_assert_int_eq(arp_socket_send(fd, 9999, &sent), -ENXIO);
-	run("ip link set v0 down");
-	ck_assert_int_eq(arp_socket_send(fd, v0, &sent), -ENETDOWN);
-	ck_assert_int_eq(arp_socket_read(fd, &packet, &ifindex), 0);
-	close(fd);
+	ck_assert_int_eq(netlink_add(netlink, NETLINK_LOCAL_ROUTE, ip_of(vip4), 30), 0);
+	ck_assert_int_eq(netlink_add(netlink, NETLINK_LOCAL_ROUTE, ip_of(vip6), 30), 0);
+	TURN_UNTIL(netlink, told.added_n == before + 2 && has_route(vip4) && has_route(vip6));
+	ck_assert_int_eq(told.errors[before], 0);
+	ck_assert_int_eq(told.errors[before + 1], 0);
+}
+
+/* lo must be up, as it is on every host. */
+START_TEST(route_comes_and_goes)
+{
+	unsigned int changed_n;
+
+	run("ip link set lo up");
+	turn_for(netlink, 50);
+	changed_n = told.changed_n;
+	add_routes();
+	ck_assert(
+		prints("ip -4 route show table local", "local 192.0.2.10 dev lo proto 109 scope host metric 7171170"));
+	ck_assert(prints("ip -6 route show table local", "local 2001:db8::10 dev lo proto 109 metric 7171170"));
+	add_routes(); /* a second time: it is there, and that is fine */
+	ck_assert_int_eq(netlink_del(netlink, NETLINK_LOCAL_ROUTE, ip_of(vip4)), 0);
+	ck_assert_int_eq(netlink_del(netlink, NETLINK_LOCAL_ROUTE, ip_of(vip6)), 0);
+	TURN_UNTIL(netlink, !has_route(vip4) && !has_route(vip6));
+	turn_for(netlink, 50);
+	ck_assert(!prints("ip -4 route show table local", vip4) && !prints("ip -6 route show table local", vip6));
+	ck_assert_uint_eq(told.removed_n, 0);
+	ck_assert_uint_eq(told.changed_n, changed_n); /* routes change no segment */
 }
 END_TEST
 
-/* Operation 3 passes the filter, and is refused by the decoder. */
-START_TEST(arp_malformed_is_dropped)
+/* Somebody's own route to the same address, the kernel's for an address included, is not touched. */
+START_TEST(route_of_others_stays)
 {
-	int fd = arp_socket_open();
-	struct arp_packet sent = arp_gratuitous_request(other_mac, ip_of(vip4));
-	struct arp_packet packet;
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	uint32_t ifindex;
-
-	memcpy(&sent.operation, &(int){ 3 }, sizeof(int));
-	ck_assert_int_eq(arp_socket_send(fd, v0, &sent), 0);
-	ck_assert_int_eq(poll(&poll_fd, 1, WAIT_MS), 1);
-	ck_assert_int_eq(arp_socket_read(fd, &packet, &ifindex), -EBADMSG);
-	close(fd);
+	run("ip link set lo up && ip addr add %s/32 dev v1 && ip -6 addr add %s/128 dev v1 nodad", vip4, vip6);
+	/* the kernel makes the route of an IPv6 address some time later */
+	TURN_UNTIL(netlink, prints("ip -6 route show table local", "local 2001:db8::10 dev v1 proto kernel"));
+	add_routes();
+	ck_assert_int_eq(netlink_del(netlink, NETLINK_LOCAL_ROUTE, ip_of(vip4)), 0);
+	ck_assert_int_eq(netlink_del(netlink, NETLINK_LOCAL_ROUTE, ip_of(vip6)), 0);
+	TURN_UNTIL(netlink, !has_route(vip4) && !has_route(vip6));
+	ck_assert(prints("ip -4 route show table local", "local 192.0.2.10 dev v1 proto kernel"));
+	ck_assert(prints("ip -6 route show table local", "local 2001:db8::10 dev v1 proto kernel"));
+	ck_assert_uint_eq(told.removed_n, 0);
 }
 END_TEST
 
-/* Both gratuitous forms move a neighbour's entry at once. */
-START_TEST(arp_moves_a_neighbour)
+START_TEST(route_removal_is_told)
 {
-	int fd = arp_socket_open();
-	struct arp_packet sent[] = { arp_gratuitous_request(other_mac, ip_of(vip4)),
-				     arp_gratuitous_reply(other_mac, ip_of(vip4)) };
-
-	for (size_t i = 0; i < 2; i++) {
-		struct instant until = instant_add(clock_now(), span_ms(WAIT_MS));
-
-		run("ip neigh replace %s lladdr 02:00:00:00:00:01 dev v1 nud reachable", vip4);
-		ck_assert_int_eq(arp_socket_send(fd, v0, &sent[i]), 0);
-		while (!prints("ip neigh show dev v1", "192.0.2.10 lladdr 02:00:00:00:00:77"))
-			ck_assert_msg(instant_before(clock_now(), until), "form %zu", i);
-	}
-	close(fd);
+	run("ip link set lo up");
+	add_routes();
+	run("ip route del table local local %s metric 7171170", vip4);
+	TURN_UNTIL(netlink, told.removed_n == 1);
+	ck_assert(ip_equal(told.removed, ip_of(vip4)));
+	ck_assert_uint_eq(told.removed_index, NETLINK_LOCAL_ROUTE);
+	run("ip -6 route flush table local proto 109");
+	TURN_UNTIL(netlink, told.removed_n == 2);
+	ck_assert(ip_equal(told.removed, ip_of(vip6)));
+	/* an interface that goes down takes none of them along */
+	add_routes();
+	run("ip link set v0 down && ip link set v0 up && ip link del v0");
+	turn_for(netlink, 100);
+	ck_assert_uint_eq(told.removed_n, 2);
+	ck_assert(has_route(vip4) && has_route(vip6));
 }
 END_TEST
 
-/* ---- NDP ---- */
-
-/* Read until an advertisement or solicitation for ip comes that arrived on v1, or for `ms`. */
-static bool ndp_heard(int fd, const char *ip, struct ndp_packet *packet, struct ip *source, int ms)
+START_TEST(route_leftovers_are_cleaned)
 {
-	struct instant until = instant_add(clock_now(), span_ms(ms));
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	uint32_t ifindex;
-	int result;
-
-	while (instant_before(clock_now(), until)) {
-		poll(&poll_fd, 1, 10);
-		while ((result = ndp_socket_read(fd, packet, source, &ifindex)) == 1) {
-			if (ip_equal(packet->target, ip_of(ip)) && ifindex == v1)
-				return true;
-		}
-		ck_assert(result == 0 || result == -EBADMSG);
-	}
-	return false;
-}
-
-START_TEST(advertisement_across_the_wire)
-{
-	int fd = ndp_socket_open();
-	struct ndp_packet sent = ndp_unsolicited(ip_of(vip6), other_mac, false);
-	struct ndp_packet packet;
-	struct ip source;
-
-	ck_assert_int_ge(fd, 0);
-	/* from the VIP, which is on no interface */
-	ck_assert_int_eq(ndp_socket_send(fd, v0, ip_of(vip6), ip_of("ff02::1"), &sent), 0);
-	ck_assert(ndp_heard(fd, vip6, &packet, &source, WAIT_MS));
-	ck_assert(ip_equal(source, ip_of(vip6)));
-	ck_assert_int_eq(packet.kind, NDP_ADVERTISEMENT);
-	ck_assert(packet.has_mac && mac_equal(packet.mac, other_mac));
-	ck_assert(packet.override && !packet.solicited && !packet.router);
-	ck_assert(!ndp_heard(fd, vip6, &packet, &source, 100));
-	ck_assert_int_eq(ndp_socket_send(fd, v0, ip_of(vip4), ip_of("ff02::1"), &sent), -EINVAL);
-	ck_assert_int_eq(ndp_socket_send(fd, 9999, ip_of(vip6), ip_of("ff02::1"), &sent), -ENODEV);
-	close(fd);
+	run("ip link set lo up");
+	add_routes();
+	run("ip route add local 192.0.2.13/32 dev lo table local");
+	netlink_close(netlink);
+	netlink = open_netlink();
+	ck_assert(has_route(vip4) && has_route(vip6) && !has_route("192.0.2.13"));
+	ck_assert_uint_eq(netlink_clean_leftovers(netlink, &(struct ip){ 0 }, 0), 2);
+	TURN_UNTIL(netlink, !has_route(vip4) && !has_route(vip6));
+	ck_assert(prints("ip -4 route show table local", "local 192.0.2.13 dev lo"));
+	ck_assert_uint_eq(netlink_clean_leftovers(netlink, NULL, 0), 0);
 }
 END_TEST
 
-START_TEST(solicitation_across_the_wire)
+/* A dump makes good what events did not tell, of routes as well. */
+START_TEST(route_overflow_is_made_good)
 {
-	int fd = ndp_socket_open();
-	struct ndp_packet sent = { .kind = NDP_SOLICITATION, .has_mac = true, .mac = other_mac };
-	struct ndp_packet packet;
-	struct ip source;
+	struct netlink *other;
+	int tiny = 1;
 
-	sent.target = ip_of("2001:db8::2");
-	/* IP_NONE: the kernel chooses the source */
-	ck_assert_int_eq(ndp_socket_send(fd, v0, (struct ip){ 0 }, ndp_solicited_node(sent.target), &sent), 0);
-	ck_assert(ndp_heard(fd, "2001:db8::2", &packet, &source, WAIT_MS));
-	ck_assert_int_eq(packet.kind, NDP_SOLICITATION);
-	ck_assert(packet.has_mac && mac_equal(packet.mac, other_mac));
-	ck_assert(source.family == IP_V6 && !ip_equal(source, ip_of("::")));
-	close(fd);
+	run("ip link set lo up");
+	add_routes();
+	other = open_netlink();
+	ck_assert_int_eq(setsockopt(netlink_event_fd(netlink), SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
+	for (uint32_t i = 0; i < 100; i++)
+		ck_assert_int_eq(netlink_add(other, NETLINK_LOCAL_ROUTE, nth_ip(i), 0), 0);
+	TURN_UNTIL(other, netlink_has(other, NETLINK_LOCAL_ROUTE, nth_ip(99)));
+	ck_assert_int_eq(netlink_del(other, NETLINK_LOCAL_ROUTE, ip_of(vip6)), 0);
+	TURN_UNTIL(netlink, told.removed_n == 1);
+	ck_assert(ip_equal(told.removed, ip_of(vip6)));
+	for (uint32_t i = 0; i < 100; i++)
+		ck_assert(netlink_has(netlink, NETLINK_LOCAL_ROUTE, nth_ip(i)));
+	netlink_close(other);
 }
 END_TEST
 
-/* RFC 4861 7.1: what the bytes alone do not show. */
-START_TEST(advertisement_invalid_is_dropped)
+/* Routes of others do not even wake us. */
+START_TEST(routes_of_others_are_not_heard)
 {
-	int fd = ndp_socket_open();
-	int plain = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
-	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_scope_id = v0 };
-	struct ndp_packet sent = ndp_unsolicited(ip_of(vip6), other_mac, false);
-	uint8_t body[NDP_PACKET_LEN_MAX];
-	size_t len = ndp_encode(&sent, body);
-	struct ndp_packet packet;
-	struct ip source;
-	int hops = 254;
+	struct pollfd fd = { .fd = netlink_event_fd(netlink), .events = POLLIN };
 
-	memcpy(&to.sin6_addr, ip_of("ff02::1").bytes, 16);
-	for (; hops <= 255; hops++) {
-		ck_assert_int_eq(setsockopt(plain, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops)), 0);
-		ck_assert_int_eq(sendto(plain, body, len, 0, (const struct sockaddr *)&to, sizeof(to)), (int)len);
-		ck_assert_msg(ndp_heard(fd, vip6, &packet, &source, 100) == (hops == 255), "hop limit %d", hops);
-	}
-	/* solicited, yet multicast */
-	sent.solicited = true;
-	ck_assert_int_eq(ndp_socket_send(fd, v0, ip_of(vip6), ip_of("ff02::1"), &sent), 0);
-	ck_assert(!ndp_heard(fd, vip6, &packet, &source, 100));
-	close(plain);
-	close(fd);
-}
-END_TEST
-
-START_TEST(advertisement_moves_a_neighbour)
-{
-	int fd = ndp_socket_open();
-	struct ndp_packet sent = ndp_unsolicited(ip_of(vip6), other_mac, false);
-	struct instant until = instant_add(clock_now(), span_ms(WAIT_MS));
-
-	run("ip neigh replace %s lladdr 02:00:00:00:00:01 dev v1 nud reachable", vip6);
-	ck_assert_int_eq(ndp_socket_send(fd, v0, ip_of(vip6), ip_of("ff02::1"), &sent), 0);
-	while (!prints("ip neigh show dev v1", "2001:db8::10 lladdr 02:00:00:00:00:77"))
-		ck_assert(instant_before(clock_now(), until));
-	close(fd);
+	turn_for(netlink, 100);
+	run("ip route add 203.0.113.0/24 via 192.0.2.7 && ip route del 203.0.113.0/24");
+	ck_assert_int_eq(poll(&fd, 1, 100), 0);
 }
 END_TEST
 
@@ -729,17 +679,17 @@ static Suite *suite_of_all(void)
 	tcase_add_test(tcase, leftovers_are_cleaned);
 	tcase_add_test(tcase, many_requests_in_order);
 	tcase_add_test(tcase, queue_is_bounded);
+	tcase_add_test(tcase, adds_are_gathered);
 	tcase_add_test(tcase, late_adds_are_not_sent);
 	tcase_add_test(tcase, overflow_is_made_good);
 	tcase_add_test(tcase, lost_answers_are_made_good);
 	tcase_add_test(tcase, rights);
-	tcase_add_test(tcase, arp_across_the_wire);
-	tcase_add_test(tcase, arp_malformed_is_dropped);
-	tcase_add_test(tcase, arp_moves_a_neighbour);
-	tcase_add_test(tcase, advertisement_across_the_wire);
-	tcase_add_test(tcase, solicitation_across_the_wire);
-	tcase_add_test(tcase, advertisement_invalid_is_dropped);
-	tcase_add_test(tcase, advertisement_moves_a_neighbour);
+	tcase_add_test(tcase, route_comes_and_goes);
+	tcase_add_test(tcase, route_of_others_stays);
+	tcase_add_test(tcase, route_removal_is_told);
+	tcase_add_test(tcase, route_leftovers_are_cleaned);
+	tcase_add_test(tcase, route_overflow_is_made_good);
+	tcase_add_test(tcase, routes_of_others_are_not_heard);
 	return suite;
 }
 

@@ -21,13 +21,14 @@ struct render_case {
 	const char *text;
 };
 
-#define STATUS                                                                                          \
-	"{\"version\":\"0.1.0\",\"name\":\"n1\",\"instance\":\"00c0ffee00c0ffee\",\"state\":\"ready\"," \
-	"\"joined\":true,\"members\":{\"alive\":3,\"suspect\":0,\"dead\":1,\"left\":0},"                \
-	"\"addresses\":{\"total\":12,\"held\":4,\"unowned\":0},\"drops\":{\"short\":0,\"auth\":2,"      \
-	"\"replay\":1},\"uptimeSeconds\":93784.5,\"loop\":{\"latenessMaxUs\":1234},"                    \
-	"\"configFile\":\"/etc/mlb/mlbd.yaml\",\"pid\":4711,\"traffic\":{\"sentPackets\":100,"          \
-	"\"sentBytes\":12345678901,\"receivedPackets\":99},\"detection\":{\"suspicions\":1,"            \
+#define STATUS                                                                                                         \
+	"{\"version\":\"0.1.0\",\"name\":\"n1\",\"instance\":\"00c0ffee00c0ffee\",\"state\":\"ready\","                \
+	"\"joined\":true,\"members\":{\"alive\":3,\"suspect\":0,\"dead\":1,\"left\":0},"                               \
+	"\"addresses\":{\"total\":12,\"held\":4,\"unowned\":0},\"drops\":{\"short\":0,\"auth\":2,"                     \
+	"\"replay\":1},\"fencing\":{\"mayHold\":false,\"gate\":\"shut\",\"guardPid\":null},\"uptimeSeconds\":93784.5," \
+	"\"loop\":{\"latenessMaxUs\":1234},"                                                                           \
+	"\"configFile\":\"/etc/mlb/mlbd.yaml\",\"pid\":4711,\"traffic\":{\"sentPackets\":100,"                         \
+	"\"sentBytes\":12345678901,\"receivedPackets\":99},\"detection\":{\"suspicions\":1,"                           \
 	"\"verifications\":7,\"refutations\":2,\"amnesties\":3}}"
 
 #define MEMBERS                                                                                                       \
@@ -52,6 +53,16 @@ struct render_case {
 	"{\"ip\":\"fd00:100::1\",\"owner\":null,\"state\":\"unowned\",\"epoch\":0,\"since\":null,"       \
 	"\"interface\":null}]},{\"name\":\"empty\",\"addresses\":[]}]"
 
+#define EXPLAIN                                                                                                        \
+	"{\"service\":\"web\",\"addresses\":[{\"ip\":\"10.0.100.1\",\"owner\":\"n1\",\"state\":\"owned\",\"nodes\":["  \
+	"{\"name\":\"n2\",\"owner\":false,\"next\":true,\"rank\":0,\"whyNot\":null,\"score\":50,\"weight\":100,"       \
+	"\"load\":3,\"bound\":5},{\"name\":\"n1\",\"owner\":true,\"next\":false,\"rank\":1,\"whyNot\":null,\"score\":" \
+	"20,"                                                                                                          \
+	"\"weight\":300,\"load\":4,\"bound\":null},{\"name\":\"n4\",\"owner\":false,\"next\":false,\"rank\":2,"        \
+	"\"whyNot\":null,\"score\":0,\"weight\":1,\"load\":0,\"bound\":null},{\"name\":\"n3\",\"owner\":false,"        \
+	"\"next\":false,\"rank\":null,\"whyNot\":\"node selector\",\"score\":0,\"weight\":100,\"load\":1,"             \
+	"\"bound\":null}]},{\"ip\":\"fd00::1\",\"owner\":null,\"state\":\"unowned\",\"nodes\":[]}],\"omitted\":2}"
+
 #define EVENTS                                                                                            \
 	"[{\"seq\":9,\"time\":\"2026-01-01T00:09:59.900Z\",\"kind\":\"owner\",\"message\":\"10.0.100.1: " \
 	"n2 -> n1\",\"ip\":\"10.0.100.1\",\"epoch\":\"7\"},"                                              \
@@ -71,6 +82,7 @@ static const struct render_case cases[] = {
 	  "uptime:     1d 2h\n"
 	  "members:    3 alive, 0 suspect, 1 dead, 0 left\n"
 	  "addresses:  12 in all, 4 held here, 0 unowned\n"
+	  "fencing:    may not hold addresses, gate shut, guard none\n"
 	  "traffic:    100 packets sent, 12345678901 bytes sent, 99 packets received\n"
 	  "dropped:    2 auth, 1 replay\n"
 	  "detection:  7 verifications, 1 suspicions, 2 refutations, 3 amnesties\n"
@@ -85,6 +97,7 @@ static const struct render_case cases[] = {
 	  "uptime:     -\n"
 	  "members:    - alive, - suspect, - dead, - left\n"
 	  "addresses:  - in all, - held here, - unowned\n"
+	  "fencing:    -\n"
 	  "traffic:    - packets sent, - bytes sent, - packets received\n"
 	  "dropped:    none\n"
 	  "detection:  - verifications, - suspicions, - refutations, - amnesties\n"
@@ -124,6 +137,21 @@ static const struct render_case cases[] = {
 	  "web      10.0.100.1   n1     owned    2026-01-01T00:08:00Z  7      eth0\n"
 	  "web      fd00:100::1  -      unowned  -                     0      -\n"
 	  "empty    -            -      -        -                     -      -\n" },
+	{ render_explain, false, false, EXPLAIN,
+	  "service:    web\n"
+	  "\n"
+	  "10.0.100.1  owned by n1\n"
+	  "RANK  NODE  ROLE                         SCORE  LOAD    WEIGHT\n"
+	  "0     n2    next                         50     3 of 5  100\n"
+	  "1     n1    owner                        20     4 of -  300\n"
+	  "2     n4    candidate                    0      0 of -  1\n"
+	  "-     n3    not possible: node selector  0      1 of -  100\n"
+	  "\n"
+	  "fd00::1     unowned\n"
+	  "RANK  NODE  ROLE  SCORE  LOAD  WEIGHT\n"
+	  "\n"
+	  "2 more addresses: name one of them\n" },
+	{ render_explain, false, false, "[]", "service:    -\n" },
 	{ render_events, false, false, EVENTS,
 	  "SEQ  WHEN      KIND    MESSAGE\n"
 	  "9    just now  owner   10.0.100.1: n2 -> n1\n"

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conflicts on the wire: what daemon/conflict.c decides, carried out by this host and told to people. */
+#ifndef MLB_DAEMON_CONFLICTS_H
+#define MLB_DAEMON_CONFLICTS_H
+
+#include "base/addr.h"
+#include "daemon/app.h"
+
+struct conflicts; /* opaque */
+
+/* 0 or -ENOMEM. */
+int conflicts_open(struct app *app);
+void conflicts_close(struct app *app);
+/* After a reload. */
+void conflicts_configure(struct app *app);
+void conflicts_hold(struct app *app, struct ip ip);
+void conflicts_unhold(struct app *app, struct ip ip);
+/* We hand it over to that member: its announcements are no conflict. */
+void conflicts_expect(struct app *app, struct ip ip, uint64_t instance);
+/* Members came, went or have other MACs. */
+void conflicts_members(struct app *app);
+/* An address has another owner than before. */
+void conflicts_moved(struct app *app, struct ip ip);
+/* A MAC that is not ours spoke for an address. */
+void conflicts_seen(struct app *app, struct ip ip, struct mac mac, const char *iface);
+/* After each step: self-probes and announcements that are due. */
+void conflicts_stepped(struct app *app);
+
+#endif
