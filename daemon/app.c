@@ -337,6 +337,7 @@ static void read_meta(struct app *app, struct meta *meta)
 
 	memset(meta, 0, sizeof(*meta));
 	meta->labels = app->config->node.labels;
+	meta->weight = app->config->node.weight;
 	meta->ready = true;
 	found = host_segments(app->host, names, name_n, meta->segments, &meta->segment_n);
 	if (found > meta->segment_n)
@@ -623,6 +624,9 @@ static int make_node(struct app *app)
 	memcpy(node.gossip.seeds, config->gossip.seeds, sizeof(node.gossip.seeds));
 	election_config_defaults(&node.election);
 	node.election.partition = config->partition;
+	node.election.rebalance = config->placement.rebalance;
+	node.election.rebalance_delay = config->placement.delay;
+	node.election.rebalance_rate = config->placement.rate;
 	if (!fencing_has_gate(app)) /* nothing keeps the kernel from answering: let go at once */
 		node.election.right_grace = span_us(0);
 	node.election.ask_first = config->conflict.first_probe;

@@ -76,10 +76,10 @@ void config_default_conflict(struct conflict_config *conflict);
 void config_read_conflict(struct config_reader *r, const struct config_node *node, void *target);
 void config_read_services(struct config_reader *r, const struct config_node *list, void *target);
 void config_service_free(struct config_service *service);
-/* Requirements of a selector, of which config_selector_alloc gives room for those of both; false: an error was added. */
+/* Requirements of a selector, the target, of which config_selector_alloc gives room for those of both; false: an error was added. */
 bool config_selector_alloc(struct config_reader *r, const struct config_node *node, struct label_selector *selector);
-void config_read_match_labels(struct config_reader *r, const struct config_node *node, void *selector);
-void config_read_match_expressions(struct config_reader *r, const struct config_node *list, void *selector);
+void config_read_match_labels(struct config_reader *r, const struct config_node *node, void *target);
+void config_read_match_expressions(struct config_reader *r, const struct config_node *list, void *target);
 void config_selector_free(struct label_selector *selector);
 /* Where things are placed: the section, node.weight, the keys of a service, and what services say of each other. */
 void config_default_placement(struct config *config);

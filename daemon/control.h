@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Control API: HTTP/JSON over a Unix socket, by libmicrohttpd driven from our own event loop (no threads). GET /v1/status,
- * /v1/members, /v1/services, /v1/events, /v1/version, /v1/keys; POST /v1/drain, /v1/undrain, /v1/handover, /v1/reload, and
+ * /v1/members, /v1/services, /v1/events, /v1/version, /v1/keys; POST /v1/drain, /v1/undrain, /v1/rebalance, /v1/handover, /v1/reload, and
  * /v1/keys/ with add, use, remove.
  */
 #ifndef MLB_DAEMON_CONTROL_H

@@ -72,6 +72,7 @@ static const struct route routes[] = {
 	{ PATH_PREFIX "version", DOCUMENT(get_version) },
 	{ PATH_PREFIX "drain", COMMAND(NULL) },
 	{ PATH_PREFIX "undrain", COMMAND(NULL) },
+	{ PATH_PREFIX "rebalance", COMMAND(NULL) },
 	{ PATH_PREFIX "reload", COMMAND(NULL) },
 	{ PATH_PREFIX "handover", COMMAND("service", "node") },
 	{ PATH_PREFIX "services/explain", COMMAND("service") },

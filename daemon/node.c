@@ -423,9 +423,55 @@ static void tick(struct node *node, struct instant now, struct node_out *out)
 		election_do(node, &election, out);
 }
 
+/* The events that are the election's alone, in its words. */
+static struct election_event election_event_of(const struct node_event *event)
+{
+	struct election_event ret = { .now = event->now };
+	struct election_event *to = &ret;
+
+	switch ((int)event->kind) {
+	case NODE_EVENT_SERVICES:
+		to->kind = ELECTION_EVENT_SERVICES;
+		to->services.services = event->services.services;
+		to->services.service_n = event->services.service_n;
+		break;
+	case NODE_EVENT_HANDOVER:
+		to->kind = ELECTION_EVENT_HANDOVER;
+		to->handover.ip = event->handover.ip;
+		to->handover.node = event->handover.node;
+		break;
+	case NODE_EVENT_CLAIMED:
+		to->kind = ELECTION_EVENT_CLAIMED;
+		to->address.ip = event->ip;
+		break;
+	case NODE_EVENT_CLAIM_FAILED:
+		to->kind = ELECTION_EVENT_CLAIM_FAILED;
+		to->address.ip = event->ip;
+		break;
+	case NODE_EVENT_PATH:
+		to->kind = ELECTION_EVENT_PATH;
+		to->path.until = event->path_until;
+		break;
+	case NODE_EVENT_ANSWER:
+		to->kind = ELECTION_EVENT_ANSWER;
+		to->answer.ip = event->answer.ip;
+		to->answer.mac = event->answer.mac;
+		break;
+	case NODE_EVENT_REBALANCE:
+		to->kind = ELECTION_EVENT_REBALANCE;
+		to->rebalance.max_moves = ADDRESS_MAX;
+		break;
+	case NODE_EVENT_LOST:
+		to->kind = ELECTION_EVENT_LOST;
+		to->address.ip = event->ip;
+		break;
+	}
+	return ret;
+}
+
 static void dispatch(struct node *node, const struct node_event *event, struct node_out *out)
 {
-	struct election_event election = { .now = event->now };
+	struct election_event election;
 	struct gossip_event gossip = { .now = event->now };
 	bool draining = node->meta.draining;
 
@@ -469,38 +515,17 @@ static void dispatch(struct node *node, const struct node_event *event, struct n
 		set_draining(node, true, event->now, out);
 		return;
 	case NODE_EVENT_SERVICES:
-		election.kind = ELECTION_EVENT_SERVICES;
-		election.services.services = event->services.services;
-		election.services.service_n = event->services.service_n;
-		break;
 	case NODE_EVENT_HANDOVER:
-		election.kind = ELECTION_EVENT_HANDOVER;
-		election.handover.ip = event->handover.ip;
-		election.handover.node = event->handover.node;
-		break;
 	case NODE_EVENT_CLAIMED:
-		election.kind = ELECTION_EVENT_CLAIMED;
-		election.address.ip = event->ip;
-		break;
 	case NODE_EVENT_CLAIM_FAILED:
-		election.kind = ELECTION_EVENT_CLAIM_FAILED;
-		election.address.ip = event->ip;
-		break;
 	case NODE_EVENT_PATH:
-		election.kind = ELECTION_EVENT_PATH;
-		election.path.until = event->path_until;
-		break;
 	case NODE_EVENT_ANSWER:
-		election.kind = ELECTION_EVENT_ANSWER;
-		election.answer.ip = event->answer.ip;
-		election.answer.mac = event->answer.mac;
-		break;
+	case NODE_EVENT_REBALANCE:
 	case NODE_EVENT_LOST:
-		election.kind = ELECTION_EVENT_LOST;
-		election.address.ip = event->ip;
-		break;
+		election = election_event_of(event);
+		election_do(node, &election, out);
+		return;
 	}
-	election_do(node, &election, out);
 }
 
 void node_step(struct node *node, const struct node_event *event, struct node_out *out)

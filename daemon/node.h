@@ -32,6 +32,7 @@ enum node_event_kind {
 	NODE_EVENT_WITNESS,	 /* as GOSSIP_EVENT_WITNESS */
 	NODE_EVENT_PATH,	 /* as ELECTION_EVENT_PATH */
 	NODE_EVENT_ANSWER,	 /* as ELECTION_EVENT_ANSWER */
+	NODE_EVENT_REBALANCE,	 /* hand over what would be placed better elsewhere, without bound */
 	NODE_EVENT_ITEM,	 /* write or delete one of our own items that is no claim */
 };
 

@@ -343,6 +343,11 @@ static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *re
 		app_node_event(app, &event);
 		return 200;
 	}
+	if (strcmp(verb, "rebalance") == 0) {
+		event.kind = NODE_EVENT_REBALANCE;
+		app_node_event(app, &event);
+		return 200;
+	}
 	if (strcmp(verb, "reload") == 0)
 		return app_reload(app, error, error_cap) == 0 ? 200 : 409;
 	if (strcmp(verb, "handover") == 0)

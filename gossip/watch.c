@@ -443,7 +443,8 @@ static void loss_take(struct watch_edge *edge, uint32_t lost)
 	edge->loss_in_ppm -= edge->loss_in_ppm / LOSS_WINDOW;
 }
 
-static void beat(const struct watch *w, struct watch_edge *edge, struct instant now, bool hurry, struct watch_out *out)
+static void send_beat(const struct watch *w, struct watch_edge *edge, struct instant now, bool hurry,
+		      struct watch_out *out)
 {
 	struct watch_message message = { .kind = WATCH_BEAT, .to = edge->instance };
 
@@ -459,33 +460,33 @@ static void beat(const struct watch *w, struct watch_edge *edge, struct instant 
 	put(out, &message);
 }
 
-struct span watch_take_beat(struct watch *w, uint64_t from, const struct watch_beat *theirs, struct instant at,
+struct span watch_take_beat(struct watch *w, uint64_t from, const struct watch_beat *beat, struct instant at,
 			    struct instant now, struct watch_out *out)
 {
 	struct watch_edge *edge = find_edge(w, from);
-	uint32_t ahead = edge != NULL ? theirs->seq - edge->heard_seq : 0;
+	uint32_t ahead = edge != NULL ? beat->seq - edge->heard_seq : 0;
 	struct instant sent;
 
 	if (edge == NULL)
 		return span_us(-1);
-	edge->loss_out_ppm = theirs->loss_ppm;
+	edge->loss_out_ppm = beat->loss_ppm;
 	if (edge->heard_seq == 0 || (ahead > LOSS_RUN_MAX && ahead < UINT32_MAX - LOSS_RUN_MAX)) {
-		edge->heard_seq = theirs->seq; /* the other end began anew */
+		edge->heard_seq = beat->seq; /* the other end began anew */
 		edge->heard_beat = at;
 	} else if (ahead > 0 && ahead <= LOSS_RUN_MAX) { /* neither again on another path nor overtaken */
 		loss_take(edge, ahead - 1);
 		peak_take(&edge->gap, instant_since(at, edge->heard_beat), now);
-		edge->heard_seq = theirs->seq;
+		edge->heard_seq = beat->seq;
 		edge->heard_beat = at;
 	}
-	if (theirs->hurry)
-		beat(w, edge, now, false, out);
-	if (theirs->echo == 0 || edge->seq - theirs->echo >= WATCH_SENT_MAX)
+	if (beat->hurry)
+		send_beat(w, edge, now, false, out);
+	if (beat->echo == 0 || edge->seq - beat->echo >= WATCH_SENT_MAX)
 		return span_us(-1);
-	sent = edge->sent_at[theirs->echo % WATCH_SENT_MAX];
+	sent = edge->sent_at[beat->echo % WATCH_SENT_MAX];
 	echoed(w, edge, sent, now);
-	lease_take(w, edge, theirs, sent);
-	return span_us(instant_since(at, sent).us - theirs->echo_age.us);
+	lease_take(w, edge, beat, sent);
+	return span_us(instant_since(at, sent).us - beat->echo_age.us);
 }
 
 void watch_take(struct watch *w, uint64_t from, const struct watch_message *message, struct instant now,
@@ -637,7 +638,7 @@ static void hurry(struct watch *w, struct instant now, struct watch_out *out)
 {
 	for (size_t i = 0; i < w->edge_n; i++) {
 		if (w->edges[i].watcher)
-			beat(w, &w->edges[i], now, true, out);
+			send_beat(w, &w->edges[i], now, true, out);
 	}
 	w->hurried = now;
 	w->hurry_at = instant_since(now, w->lease).us < lease_span(w).us * HURRY_LEASES
@@ -653,7 +654,7 @@ void watch_tick(struct watch *w, struct instant now, struct watch_out *out)
 	drop_expired_votes(w, now);
 	for (size_t i = 0; i < w->edge_n; i++) {
 		if (due)
-			beat(w, &w->edges[i], now, false, out);
+			send_beat(w, &w->edges[i], now, false, out);
 		if (w->edges[i].subject)
 			tick_subject(w, &w->edges[i], now, out);
 	}

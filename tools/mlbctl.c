@@ -55,6 +55,8 @@ static const struct command commands[] = {
 	{ "drain", "[--wait]", "hand all addresses over and take none", 0, OPTION_WAIT, "/v1/drain", command_drain,
 	  NULL, "draining; `mlbctl status` shows what is still held" },
 	{ "undrain", "", "take addresses again", 0, 0, "/v1/undrain", command_post, NULL, "not draining" },
+	{ "rebalance", "", "hand over what would be placed better elsewhere", 0, 0, "/v1/rebalance", command_post, NULL,
+	  "handing over; `mlbctl services` shows the owners" },
 	{ "handover", "SERVICE NODE", "move the addresses of a service that this node holds", 2, 0, "/v1/handover",
 	  command_handover, NULL, "handing over; `mlbctl services` shows the owners" },
 	{ "reload", "", "read the configuration again", 0, 0, "/v1/reload", command_post, NULL,

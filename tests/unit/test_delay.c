@@ -28,8 +28,11 @@ START_TEST(test_order)
 	size_t len, port;
 
 	ck_assert_int_eq(delay_due_us(delay), INT64_MAX);
-	for (uint8_t i = 0; i < sizeof(order); i++)
-		ck_assert(delay_push(delay, due_us[i], 100U + i, &i, 1));
+	for (size_t i = 0; i < sizeof(order); i++) {
+		const uint8_t byte = (uint8_t)i;
+
+		ck_assert(delay_push(delay, due_us[i], 100U + i, &byte, 1));
+	}
 	for (size_t i = 0; i < sizeof(order); i++) {
 		ck_assert_int_eq(delay_due_us(delay), due_us[order[i]]);
 		frame = delay_pop(delay, &len, &port);

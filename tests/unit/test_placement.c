@@ -95,14 +95,65 @@ START_TEST(together)
 }
 END_TEST
 
-/* A group and a service of the same name have nothing to do with each other. */
+/* A group and a service of the same name have nothing to do with each other: nodes rank differently for them. */
 START_TEST(group_is_no_service)
 {
+	const char *of_service[40], *of_group[40];
+	size_t same = 0;
+
 	world(40);
 	(void)service(1, 0); /* s0 */
 	service(1, 0)->group = "s0";
 	observer(1);
-	ck_assert_uint_ne(planned(0), planned(1));
+	ck_assert_uint_eq(election_candidates(e, w.ips[0], of_service, 40), 40);
+	ck_assert_uint_eq(election_candidates(e, w.ips[1], of_group, 40), 40);
+	for (size_t i = 0; i < 40; i++)
+		same += strcmp(of_service[i], of_group[i]) == 0;
+	ck_assert_uint_lt(same, 10);
+}
+END_TEST
+
+/* Units for which no node has room go to the least loaded: five of ten addresses on three nodes that should hold 19 each. */
+START_TEST(large_units)
+{
+	size_t most = 0;
+
+	world(3);
+	for (size_t i = 0; i < 5; i++)
+		(void)service(10, 0);
+	observer(1);
+	carry_out();
+	for (size_t i = 0; i < 3; i++)
+		most = load(i) > most ? load(i) : most;
+	ck_assert_uint_eq(most, 20);
+}
+END_TEST
+
+/* Subnets within subnets: each address goes to nodes whose subnet holds it, and all of those get some. */
+START_TEST(nested_subnets)
+{
+	static const struct {
+		const char *first;
+		unsigned int nodes; /* as bits */
+	} rows[] = { { "10.1.2.0", 7 }, { "10.1.1.0", 3 }, { "10.1.3.0", 3 }, { "10.20.0.0", 1 }, { "10.9.0.0", 9 } };
+	static const char *const subnets[] = { "10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.9.0.0/16" };
+	unsigned int got[ARRAY_LEN(rows)] = { 0 };
+
+	world(4);
+	for (size_t i = 0; i < 4; i++) {
+		w.metas[i].segment_n = 1;
+		w.metas[i].segments[0] = segment_of("eth0", subnets[i]);
+	}
+	for (size_t i = 0; i < 60 * ARRAY_LEN(rows); i++) {
+		(void)service(1, 0);
+		w.ips[i] = ip_of(rows[i % ARRAY_LEN(rows)].first);
+		w.ips[i].bytes[3] = (uint8_t)(i / ARRAY_LEN(rows));
+	}
+	observer(1);
+	for (size_t i = 0; i < w.ip_n; i++)
+		got[i % ARRAY_LEN(rows)] |= 1u << planned(i);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		ck_assert_uint_eq(got[i], rows[i].nodes);
 }
 END_TEST
 
@@ -477,6 +528,8 @@ static Suite *placement_suite(void)
 	tcase_add_test(rules, preferences);
 	tcase_add_test(rules, together);
 	tcase_add_test(rules, group_is_no_service);
+	tcase_add_test(rules, large_units);
+	tcase_add_test(rules, nested_subnets);
 	tcase_add_test(rules, split_and_joined);
 	tcase_add_loop_test(rules, apart, 0, (int)ARRAY_LEN(aparts));
 	tcase_add_test(rules, apart_from_others_only);

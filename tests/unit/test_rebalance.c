@@ -76,6 +76,25 @@ START_TEST(rebalance_on_demand)
 }
 END_TEST
 
+/* One at a time: while a successor has not answered there is no other, whatever the rate. */
+START_TEST(rebalance_waits)
+{
+	struct election_event event = { .kind = ELECTION_EVENT_REBALANCE };
+	size_t offers = 0;
+
+	start_alone(2, 60);
+	core_alone(REBALANCE_NEVER);
+	member_event(1, true, &w.metas[1]);
+	step(event);
+	for (int64_t end_us = now_us + HANDOVER_US; now_us < end_us; tick_at(election_deadline(e).us)) {
+		for (size_t i = 0; i < out.action_n; i++)
+			offers += out.actions[i].kind == ELECTION_ACTION_PUBLISH &&
+				  out.actions[i].publish.state == CLAIM_HANDOVER;
+	}
+	ck_assert_uint_eq(offers, 1);
+}
+END_TEST
+
 /* By policy: a minute after a node came to stay, ten a second. One that comes and goes causes nothing. */
 START_TEST(rebalance_on_join)
 {
@@ -163,6 +182,7 @@ static Suite *rebalance_suite(void)
 
 	tcase_add_checked_fixture(rebalance, NULL, teardown);
 	tcase_add_test(rebalance, rebalance_on_demand);
+	tcase_add_test(rebalance, rebalance_waits);
 	tcase_add_test(rebalance, rebalance_on_join);
 	tcase_add_test(rebalance, rebalance_after_undrain);
 	tcase_add_test(rebalance, rebalance_reasons);
