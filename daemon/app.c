@@ -413,6 +413,8 @@ static void on_answer(void *arg, struct ip ip, struct mac mac, const char *iface
 	struct app *app = arg;
 	struct node_event event = { .kind = NODE_EVENT_ANSWER, .now = clock_now() };
 
+	if (app->ended) /* frames may come in until the sockets are closed */
+		return;
 	event.answer.ip = ip;
 	event.answer.mac = mac;
 	app_node_event(app, &event);
@@ -423,8 +425,11 @@ static void on_answer(void *arg, struct ip ip, struct mac mac, const char *iface
 
 static void on_heard(void *arg, const char *iface)
 {
+	struct app *app = arg;
+
 	(void)iface;
-	fencing_heard(arg);
+	if (!app->ended)
+		fencing_heard(app);
 }
 
 /* --- signals, reload, watchdog -------------------------------------------------------------------------------------- */
