@@ -146,6 +146,7 @@ static void on_turn(uv_timer_t *timer)
 	case COMMAND_DISMISS:
 		guard_dismiss(player->guard);
 		guard_close(player->guard);
+		uv_timer_stop(timer); /* the guard is gone with the next turn */
 		uv_stop(timer->loop);
 		return;
 	case COMMAND_DISMISS_STAY:
