@@ -747,7 +747,6 @@ int app_run(struct config *config)
 		release_all(app);
 		host_flush(app->host);
 		fencing_close(app);
-		conflicts_close(app);
 		log_info("stopped status=%d", status);
 	}
 	control_close(app->control);
@@ -756,6 +755,8 @@ int app_run(struct config *config)
 out:
 	transport_close(app->transport);
 	witness_close(app->witness);
+	fencing_free(app);
+	conflicts_close(app);
 	keyring_free(app->keyring);
 	node_free(app->node);
 	free(app->out);

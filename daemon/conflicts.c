@@ -200,7 +200,7 @@ void conflicts_close(struct app *app)
 {
 	if (app->conflicts == NULL)
 		return;
-	uv_timer_stop(&app->conflicts->timer);
 	conflict_free(app->conflicts->conflict);
-	app->conflicts->conflict = NULL;
+	free(app->conflicts);
+	app->conflicts = NULL;
 }

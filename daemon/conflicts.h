@@ -10,6 +10,7 @@ struct conflicts; /* opaque */
 
 /* 0 or -ENOMEM. */
 int conflicts_open(struct app *app);
+/* When the loop does not turn any more. */
 void conflicts_close(struct app *app);
 /* After a reload. */
 void conflicts_configure(struct app *app);

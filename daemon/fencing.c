@@ -389,8 +389,15 @@ void fencing_close(struct app *app)
 	}
 	if (f->gate != NULL)
 		gate_close(f->gate, true);
-	free(f->guard_socket);
-	free(f);
+	f->guard = NULL;
+	f->gate = NULL;
+}
+
+void fencing_free(struct app *app)
+{
+	if (app->fencing != NULL)
+		free(app->fencing->guard_socket);
+	free(app->fencing);
 	app->fencing = NULL;
 }
 

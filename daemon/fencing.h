@@ -33,6 +33,8 @@ void fencing_check(struct app *app);
 bool fencing_has_gate(const struct app *app);
 /* Planned end: all addresses are off. */
 void fencing_close(struct app *app);
+/* When the loop does not turn any more: it knows our timer until then. */
+void fencing_free(struct app *app);
 
 struct fencing_status {
 	const char *gate; /* "open", "shut", "absent" or "none" */
