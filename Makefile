@@ -14,8 +14,8 @@ B := build/$(MODE)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
-# Packages that are missing are installed before anything else is looked at (root only, apt only).
-ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+# Packages that are missing are installed before anything else is looked at (root only, apt only); SETUP=no: they are there.
+ifeq ($(filter clean help,$(MAKECMDGOALS))$(filter no,$(SETUP)),)
 setup_done := $(shell tools/setup.sh >&2 || echo failed)
 ifneq ($(setup_done),)
 $(error tools/setup.sh could not install what is missing)
@@ -46,7 +46,7 @@ say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(WERROR) $(CFLAGS_MODE_$(MODE)) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_MODE_$(MODE)) $(LDFLAGS)
 
-PKGS := libsodium libmnl libnftnl libcurl libcjson libuv yaml-0.1 libmicrohttpd
+PKGS := libsodium libmnl libnftnl libcurl libcjson libuv yaml-0.1 libmicrohttpd libseccomp
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 core_libs := -lsodium -lmnl
 shell_libs := $(shell pkg-config --libs $(PKGS))
@@ -61,6 +61,8 @@ fuzz_src :=     # tests/fuzz: one harness per file
 sim_src :=      # tests/sim
 scale_src :=    # tests/scale
 lab_src :=      # tests/lab: C programs, one per file
+bench_src :=    # tests/bench: the same
+vectors_src :=  # tests/vectors: one program
 include $(sort $(wildcard */module.mk tests/*/module.mk))
 
 core_obj := $(core_src:%.c=$(B)/%.o)
@@ -69,6 +71,7 @@ prog := $(prog_src:%.c=$(B)/%)
 unit := $(unit_src:%.c=$(B)/%)
 fuzz := $(fuzz_src:%.c=$(B)/%)
 lab := $(lab_src:%.c=$(B)/%)
+bench := $(bench_src:%.c=$(B)/%)
 
 all: $(prog)
 
@@ -85,7 +88,7 @@ $(B)/%.o: %.c
 
 $(prog): $(B)/%: $(B)/%.o $(B)/libshell.a $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) -lm
-$(lab): $(B)/%: $(B)/%.o $(B)/libshell.a $(B)/libcore.a
+$(lab) $(bench): $(B)/%: $(B)/%.o $(B)/libshell.a $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) -lm
 $(unit): $(B)/%: $(B)/%.o $(B)/libshell.a $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libshell.a $(B)/libcore.a $(shell_libs) $(check_libs) -lm
@@ -96,6 +99,9 @@ $(fuzz): $(B)/%: $(B)/%.o $(fuzz_main) $(B)/libshell.a $(B)/libcore.a
 		$(B)/libshell.a $(B)/libcore.a $(shell_libs) -lm
 $(B)/tests/sim/sim: $(sim_src:%.c=$(B)/%.o) $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(core_libs) -lm
+
+$(B)/tests/vectors/run: $(vectors_src:%.c=$(B)/%.o) $(B)/libshell.a $(B)/libcore.a
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell_libs) -lm
 
 $(B)/tests/scale/scale: $(scale_src:%.c=$(B)/%.o) $(B)/libcore.a
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(core_libs) -lm
@@ -111,4 +117,4 @@ clean:
 .PHONY: all sim-bin unit-bin fuzz-bin lab-bin clean
 .SECONDARY:
 include tests/targets.mk
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)

@@ -39,6 +39,17 @@ struct arp_packet arp_request(struct mac mac, struct ip sender, struct ip target
 	return (struct arp_packet){ mac, broadcast, ARP_OP_REQUEST, mac, sender, zero, target };
 }
 
+enum arp_verdict arp_judge(const struct arp_packet *packet, struct mac mac, bool owned)
+{
+	if (packet->operation != ARP_OP_REQUEST)
+		return ARP_IGNORE_REPLY;
+	if (!mac_equal(packet->ethernet_target, broadcast) && !mac_equal(packet->ethernet_target, mac))
+		return ARP_IGNORE_DESTINATION;
+	if (ip_equal(packet->sender_ip, packet->target_ip))
+		return ARP_IGNORE_ANNOUNCEMENT;
+	return owned ? ARP_ANSWER : ARP_IGNORE_NOT_OWNED;
+}
+
 struct arp_packet arp_reply(struct mac mac, struct ip ip, const struct arp_packet *request)
 {
 	return (struct arp_packet){

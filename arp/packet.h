@@ -3,6 +3,7 @@
 #ifndef MLB_ARP_PACKET_H
 #define MLB_ARP_PACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,20 @@ struct arp_packet arp_gratuitous_request(struct mac mac, struct ip ip);
 struct arp_packet arp_gratuitous_reply(struct mac mac, struct ip ip);
 /* Ordinary request: who has target? tell sender. With sender 0.0.0.0 a probe (RFC 5227 2.1.1). */
 struct arp_packet arp_request(struct mac mac, struct ip sender, struct ip target);
+/* What a responder does with a packet. */
+enum arp_verdict {
+	ARP_ANSWER,
+	ARP_IGNORE_REPLY,	 /* it asks nothing */
+	ARP_IGNORE_DESTINATION,	 /* neither broadcast nor for us */
+	ARP_IGNORE_ANNOUNCEMENT, /* sender = target: it does not ask, it says (RFC 5227 2.3) */
+	ARP_IGNORE_NOT_OWNED,
+};
+
+/*
+ * Is it a question that the owner of `mac` answers? `owned`: the target is to be answered for on that interface. A probe is one too:
+ * whoever probes wants to know.
+ */
+enum arp_verdict arp_judge(const struct arp_packet *packet, struct mac mac, bool owned);
 /* Unicast answer to a request. */
 struct arp_packet arp_reply(struct mac mac, struct ip ip, const struct arp_packet *request);
 void arp_encode(const struct arp_packet *packet, uint8_t frame[ARP_FRAME_LEN]);

@@ -41,10 +41,9 @@ static bool value_listed(const struct label_requirement *requirement, const char
 	return false;
 }
 
-static bool requirement_holds(const struct label_requirement *requirement, const struct label_set *set)
+/* For an object that has this value under the requirement's key; NULL: it has not the key. */
+static bool requirement_holds(const struct label_requirement *requirement, const char *value)
 {
-	const char *value = label_get(set, requirement->key);
-
 	switch (requirement->operator) {
 	case LABEL_IN:
 		return value != NULL && value_listed(requirement, value);
@@ -61,7 +60,9 @@ static bool requirement_holds(const struct label_requirement *requirement, const
 bool label_selector_matches(const struct label_selector *selector, const struct label_set *set)
 {
 	for (size_t i = 0; i < selector->requirement_n; i++) {
-		if (!requirement_holds(&selector->requirements[i], set))
+		const struct label_requirement *requirement = &selector->requirements[i];
+
+		if (!requirement_holds(requirement, label_get(set, requirement->key)))
 			return false;
 	}
 	return true;
@@ -71,6 +72,36 @@ bool label_selectors_match(const struct label_selector *selectors, size_t n, con
 {
 	for (size_t i = 0; i < n; i++) {
 		if (label_selector_matches(&selectors[i], set))
+			return true;
+	}
+	return n == 0;
+}
+
+const char *label_pairs_get(const struct label_pair *pairs, size_t pair_n, const char *key)
+{
+	for (size_t i = 0; i < pair_n; i++) {
+		if (strcmp(pairs[i].key, key) == 0)
+			return pairs[i].value;
+	}
+	return NULL;
+}
+
+bool label_selector_matches_pairs(const struct label_selector *selector, const struct label_pair *pairs, size_t pair_n)
+{
+	for (size_t i = 0; i < selector->requirement_n; i++) {
+		const struct label_requirement *requirement = &selector->requirements[i];
+
+		if (!requirement_holds(requirement, label_pairs_get(pairs, pair_n, requirement->key)))
+			return false;
+	}
+	return true;
+}
+
+bool label_selectors_match_pairs(const struct label_selector *selectors, size_t n, const struct label_pair *pairs,
+				 size_t pair_n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (label_selector_matches_pairs(&selectors[i], pairs, pair_n))
 			return true;
 	}
 	return n == 0;

@@ -33,6 +33,12 @@ struct label_selector {
 	size_t requirement_n;
 };
 
+/* A label of an object that may have any number of them, of any length. Borrowed texts. */
+struct label_pair {
+	const char *key;
+	const char *value;
+};
+
 /* The value of a key, or NULL. */
 const char *label_get(const struct label_set *set, const char *key);
 /* Set or replace. 0, -ENOSPC (LABEL_MAX reached), -EINVAL (key empty, key or value too long). */
@@ -40,5 +46,10 @@ int label_set_put(struct label_set *set, const char *key, const char *value);
 bool label_selector_matches(const struct label_selector *selector, const struct label_set *set);
 /* Any of n selectors matches; n == 0 matches everything. */
 bool label_selectors_match(const struct label_selector *selectors, size_t n, const struct label_set *set);
+/* The same for pairs, no key twice. */
+const char *label_pairs_get(const struct label_pair *pairs, size_t pair_n, const char *key);
+bool label_selector_matches_pairs(const struct label_selector *selector, const struct label_pair *pairs, size_t pair_n);
+bool label_selectors_match_pairs(const struct label_selector *selectors, size_t n, const struct label_pair *pairs,
+				 size_t pair_n);
 
 #endif

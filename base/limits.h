@@ -64,7 +64,17 @@
 /* Preferences of a service, each with its weight as in Kubernetes; services that one may name as to be avoided. */
 #define PREFERENCE_MAX 8
 #define PREFERENCE_WEIGHT_MAX 100
+#define SERVICE_PRIORITY_MAX 100
 #define SERVICE_AVOID_MAX 8
+
+/* Services of a node with a health check, and the arguments and bytes of its command, and those of a URL. */
+#define CHECK_MAX 1024
+#define CHECK_ARG_MAX 64
+#define CHECK_COMMAND_MAX 4096
+#define CHECK_URL_MAX 1024
+
+/* Health checks that run at once; more wait. Each is a process of its own. */
+#define CHECK_RUN_MAX 32
 
 /* What a node's share of addresses is in proportion to. */
 #define NODE_WEIGHT_DEFAULT 100
@@ -87,5 +97,50 @@
 /* Control API: connections at once and bytes of a request body. */
 #define CONTROL_CONNECTION_MAX 32
 #define CONTROL_BODY_MAX 65536
+
+/*
+ * Objects of the Kubernetes API. An object is 1.5 MB at most (etcd), a slice has 1,000 endpoints (its validation); the rest is far
+ * above what people write, and keeps one object from costing much.
+ */
+#define KUBE_LABEL_MAX 1024
+#define KUBE_ENDPOINT_MAX 1000
+#define KUBE_PORT_MAX 4096
+#define KUBE_RANGE_MAX 4096
+#define KUBE_SELECTOR_MAX 256
+#define KUBE_REQUIREMENT_MAX 256
+#define KUBE_VALUE_MAX 1024
+#define KUBE_NAME_LIST_MAX 4096
+#define KUBE_INTERFACE_MAX 256
+#define KUBE_PREFERENCE_MAX 256
+#define KUBE_CONDITION_MAX 256
+
+/*
+ * Talking to the API server. One object is 1.5 MB at most in etcd, and JSON may be twice what is stored; everything of a list's body that
+ * is not its items is its metadata; a Status is a few hundred bytes.
+ */
+#define KUBE_OBJECT_LEN_MAX (4 * 1024 * 1024)
+#define KUBE_ENVELOPE_LEN_MAX (64 * 1024)
+#define KUBE_STATUS_LEN_MAX (64 * 1024)
+/* Answers to single requests: an object, or one page that somebody lists by hand. */
+#define KUBE_BODY_LEN_MAX (8 * 1024 * 1024)
+/* Objects of one kind that are followed, and bytes of changed ones that a relist holds back until it is complete. */
+#define KUBE_FOLLOWED_MAX 262144
+#define KUBE_STAGE_LEN_MAX (16 * 1024 * 1024)
+/* Resource versions are 64-bit numbers so far, though opaque; continue tokens some hundred bytes. */
+#define KUBE_VERSION_MAX 63
+#define KUBE_CONTINUE_MAX 2047
+/* Paths with their query: a continue token escaped, selectors, and names. */
+#define KUBE_PATH_MAX 16384
+#define KUBE_SELECTOR_TEXT_MAX 2047
+/* Requests that wait for their turn: a status write and some events for each service. */
+#define KUBE_QUEUE_MAX 65536
+/* Requests in flight at once beside watches and leases: enough for 200 writes a second at 40 ms each, kind to the server. */
+#define KUBE_FLIGHT_MAX 8
+/* kubeconfig: bytes of one file (certificates inline), and files that KUBECONFIG may list. libyaml bounds the nesting. */
+#define KUBE_CONFIG_FILE_MAX (1024 * 1024)
+#define KUBE_CONFIG_FILES_MAX 16
+/* Certificates, keys and tokens in files; bound tokens are 1 to 4 kB, bundles of authorities some dozen kB. */
+#define KUBE_SECRET_FILE_MAX (512 * 1024)
+#define KUBE_TOKEN_MAX 16384
 
 #endif

@@ -9,6 +9,32 @@
 #define META_READY 0x01u
 #define META_DRAINING 0x02u
 
+#define SEGMENT_ISOLATED 0x01u
+
+static bool has_more(const struct meta *meta)
+{
+	for (size_t i = 0; i < meta->segment_n; i++) {
+		if (meta->segments[i].isolated || meta->segments[i].self.family != IP_NONE)
+			return true;
+	}
+	return false;
+}
+
+/* What later versions say of each segment. True: it fits. */
+static bool write_more(struct wire_writer *w, const struct meta *meta, bool addresses)
+{
+	const struct ip none = { 0 };
+	struct wire_writer more = *w;
+
+	for (size_t i = 0; i < meta->segment_n; i++) {
+		wire_write_u8(&more, meta->segments[i].isolated ? SEGMENT_ISOLATED : 0);
+		wire_write_ip(&more, addresses ? meta->segments[i].self : none);
+	}
+	if (!more.failed)
+		*w = more;
+	return !more.failed;
+}
+
 int meta_encode(const struct meta *meta, uint8_t *out, size_t cap)
 {
 	struct wire_writer w = wire_writer_of(out, cap);
@@ -29,6 +55,8 @@ int meta_encode(const struct meta *meta, uint8_t *out, size_t cap)
 		wire_write_text(&w, meta->labels.labels[i].value);
 	}
 	wire_write_u16(&w, meta->weight != 0 ? meta->weight : NODE_WEIGHT_DEFAULT);
+	if (!w.failed && has_more(meta) && !write_more(&w, meta, true))
+		(void)write_more(&w, meta, false);
 	return w.failed ? -EMSGSIZE : (int)w.len;
 }
 
@@ -75,6 +103,15 @@ static void read_weight(struct wire_reader *r, struct meta *meta)
 		wire_fail(r);
 }
 
+/* The second version ended before it. */
+static void read_more(struct wire_reader *r, struct meta *meta)
+{
+	for (size_t i = 0; i < meta->segment_n && r->at < r->len && !r->failed; i++) {
+		meta->segments[i].isolated = wire_read_u8(r) & SEGMENT_ISOLATED;
+		meta->segments[i].self = wire_read_ip(r);
+	}
+}
+
 int meta_decode(const uint8_t *data, size_t len, struct meta *ret)
 {
 	struct wire_reader r = wire_reader_of(data, len);
@@ -86,6 +123,7 @@ int meta_decode(const uint8_t *data, size_t len, struct meta *ret)
 	read_segments(&r, &meta);
 	read_labels(&r, &meta);
 	read_weight(&r, &meta);
+	read_more(&r, &meta);
 	if (r.failed)
 		return -EBADMSG;
 	*ret = meta;

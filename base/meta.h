@@ -16,6 +16,8 @@ struct segment {
 	char iface[IFACE_NAME_MAX + 1];
 	struct mac mac;
 	struct subnet subnet; /* network form; ip.family IP_NONE: an interface without an address */
+	struct ip self;	      /* the node's own address there, for others to ask; IP_NONE: not told */
+	bool isolated;	      /* nothing answers there: whoever has one that answers goes before */
 };
 
 struct meta {
@@ -28,7 +30,8 @@ struct meta {
 };
 
 /*
- * Encode into out (cap bytes). Returns the length, or -EMSGSIZE when the labels and segments do not fit.
+ * Encode into out (cap bytes). Returns the length, or -EMSGSIZE when the labels and segments do not fit; own addresses, and then
+ * isolation, are left out before that.
  * Layout: docs/PROTOCOL.md, "Metadata".
  */
 int meta_encode(const struct meta *meta, uint8_t *out, size_t cap);

@@ -5,7 +5,7 @@
 
 static const int64_t burst_ms[] = REPEAT_BURST_MS;
 
-#define BURST_N (sizeof(burst_ms) / sizeof(burst_ms[0]))
+_Static_assert(sizeof(burst_ms) / sizeof(burst_ms[0]) == REPEAT_BURST_N, "the number of shots");
 
 void repeat_start(struct repeat *r, struct instant now)
 {
@@ -23,7 +23,7 @@ bool repeat_due(struct repeat *r, struct instant now, struct rng *rng)
 	if (!instant_reached(r->next, now))
 		return false;
 	r->sent++;
-	if (r->sent < BURST_N)
+	if (r->sent < REPEAT_BURST_N)
 		r->next = instant_add(now, span_ms(burst_ms[r->sent] - burst_ms[r->sent - 1]));
 	else
 		r->next = instant_add(

@@ -23,6 +23,7 @@ struct repeat {
 	{                                \
 		0, 100, 1000, 2000, 5000 \
 	}
+#define REPEAT_BURST_N 5
 /*
  * Then, for ever, evenly between these: switches forget a MAC that only receives after 300 s, and addresses that were started
  * together must not stay together.

@@ -248,6 +248,14 @@ static void make_ready(struct announcer *a, struct instant now)
 	}
 }
 
+static unsigned int refresh_form(const struct entry *entry)
+{
+	static const unsigned int forms[] = { ANNOUNCE_GATEWAY, ANNOUNCE_REQUEST, ANNOUNCE_REPLY };
+	unsigned int n = entry->ip.family == IP_V4 ? 3 : 2;
+
+	return forms[entry->repeat.sent % n];
+}
+
 /* Which forms a ready entry is to be announced in. */
 static unsigned int forms_of(const struct entry *entry, struct instant now)
 {
@@ -258,7 +266,10 @@ static unsigned int forms_of(const struct entry *entry, struct instant now)
 	/* the other half of the first announcement; or it waited until the next one was due */
 	if (entry->owes_reply && !instant_reached(entry->repeat.next, now))
 		return ANNOUNCE_REPLY;
-	return entry->repeat.sent < GATEWAY_FROM ? all : all | ANNOUNCE_GATEWAY;
+	if (entry->repeat.sent < GATEWAY_FROM)
+		return all;
+	/* a refresh goes on for ever, on every host of the segment: one form after the other */
+	return entry->repeat.sent < REPEAT_BURST_N ? all | ANNOUNCE_GATEWAY : refresh_form(entry);
 }
 
 static uint32_t frames_of(unsigned int forms)
@@ -277,7 +288,7 @@ static void advance(struct announcer *a, uint32_t index, unsigned int forms, str
 	bool first = entry->repeat.sent == 0;
 
 	heap_remove(a, index);
-	if (forms != ANNOUNCE_REPLY)
+	if (!entry->owes_reply || forms != ANNOUNCE_REPLY)
 		(void)repeat_due(&entry->repeat, now, &a->rng);
 	entry->owes_reply = first && entry->ip.family == IP_V4;
 	entry->ready = now;

@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +27,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/checks.h"
 #include "daemon/conflicts.h"
 #include "daemon/fencing.h"
+#include "daemon/isolation.h"
+#include "daemon/kubernetes.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/process.h"
 #include "daemon/report.h"
@@ -62,13 +67,9 @@ static void finish(struct app *app, int status)
 	uv_stop(&app->loop);
 }
 
-static void say_conflict(struct app *app, struct endpoint holder)
+static void finish_well(struct app *app)
 {
-	char text[ENDPOINT_TEXT_MAX];
-
-	log_error("name-conflict name=%s holder=%s action=\"stop: give this node another node.name\"",
-		  app->config->node.name, endpoint_format(holder, text));
-	finish(app, 1);
+	finish(app, 0);
 }
 
 static void ask_witness(struct app *app, struct instant now)
@@ -95,7 +96,8 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 	case NODE_ACTION_CLAIM:
 		conflicts_hold(app, action->claim.ip);
 		fencing_hold(app, action->claim.ip, action->claim.iface, action->claim.mode);
-		host_claim(app->host, action->claim.ip, action->claim.iface, action->claim.mode, now);
+		host_claim(app->host, action->claim.ip, action->claim.iface, action->claim.mode, action->claim.priority,
+			   now);
 		break;
 	case NODE_ACTION_RELEASE:
 		host_release(app->host, action->claim.ip);
@@ -112,14 +114,15 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 		break;
 	case NODE_ACTION_OWNER:
 		report_owner(app, action);
-		if (action->owner.from[0] != '\0' && action->owner.to[0] != '\0')
-			conflicts_moved(app, action->owner.ip);
+		kubernetes_owner(app, action);
+		metrics_owner(app, action, now);
 		break;
 	case NODE_ACTION_JOINED:
 		report_joined(app, action->joined.alone);
 		break;
 	case NODE_ACTION_CONFLICT:
-		say_conflict(app, action->conflict.holder);
+		report_name_conflict(app, action->conflict.holder);
+		finish(app, 1);
 		break;
 	case NODE_ACTION_DRAINED:
 		log_info("drained");
@@ -127,13 +130,17 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 				      "drained: this node holds no address");
 		break;
 	case NODE_ACTION_STOPPED:
-		finish(app, 0);
+		if (!kubernetes_stopping(app, finish_well))
+			finish(app, 0);
 		break;
 	case NODE_ACTION_ASK:
+		if (action->claim.strangers)
+			conflicts_asked(app, action->claim.ip);
 		host_ask(app->host, action->claim.ip, action->claim.iface);
 		break;
 	case NODE_ACTION_RIGHT:
 		fencing_right(app, action->right);
+		metrics_right(app, action->right, now);
 		break;
 	case NODE_ACTION_OFFER:
 		conflicts_expect(app, action->offer.ip, action->offer.successor);
@@ -206,6 +213,7 @@ void app_node_event(struct app *app, const struct node_event *event)
 		app->members_changed = false;
 		fencing_members(app);
 		conflicts_members(app);
+		isolation_members(app);
 	}
 	fencing_stepped(app);
 	conflicts_stepped(app);
@@ -229,6 +237,7 @@ static void on_tick(uv_timer_t *timer)
 			app_refresh_meta(app);
 	}
 	histogram_add(&app->lateness, late, event.now);
+	metrics_late(app, late, event.now);
 	if (late.us > TICK_LATE_US) {
 		transport_drain(app->transport); /* packets that wait in the socket are no silence */
 		event.now = clock_now();
@@ -344,6 +353,7 @@ static void read_meta(struct app *app, struct meta *meta)
 		log_warning("segments-cut found=%zu used=%zu hint=\"name the interfaces in services\"", found,
 			    meta->segment_n);
 	meta->segment_n = steady_filter(&app->steady, meta->segments, meta->segment_n, clock_now(), &app->steady_at);
+	isolation_mark(app, meta);
 	/* the least important segments give way to labels: a node without its labels would match wrong services */
 	while (meta->segment_n > 0 && meta_encode(meta, bytes, sizeof(bytes)) < 0)
 		meta->segment_n--;
@@ -419,17 +429,17 @@ static void on_answer(void *arg, struct ip ip, struct mac mac, const char *iface
 	event.answer.mac = mac;
 	app_node_event(app, &event);
 	fencing_answered(app, ip);
-	if (ours)
-		conflicts_seen(app, ip, mac, iface);
+	conflicts_seen(app, ip, mac, iface, ours);
 }
 
 static void on_heard(void *arg, const char *iface)
 {
 	struct app *app = arg;
 
-	(void)iface;
-	if (!app->ended)
-		fencing_heard(app);
+	if (app->ended)
+		return;
+	fencing_heard(app);
+	isolation_heard(app, iface);
 }
 
 /* --- signals, reload, watchdog -------------------------------------------------------------------------------------- */
@@ -452,6 +462,7 @@ static void stop(struct app *app, const char *why)
 	log_info("stopping reason=%s", why);
 	notify_stopping();
 	uv_timer_start(&app->stop_timer, on_stop_timer, STOP_TIMEOUT_MS, 0);
+	kubernetes_stop(app);
 	app_node_event(app, &event);
 }
 
@@ -477,14 +488,17 @@ int app_apply_services(struct app *app)
 {
 	struct node_event event = { .kind = NODE_EVENT_SERVICES, .now = clock_now() };
 	struct election_service *former = app->services;
-	struct election_service *services = config_election_services(app->config);
+	size_t more_n;
+	const struct election_service *more = kubernetes_services(app, &more_n);
+	struct election_service *services = config_election_services(app->config, more, more_n);
 
 	if (services == NULL)
 		return -ENOMEM;
 	app->services = services;
+	app->service_n = app->config->service_n + more_n;
 	fencing_services(app);
 	event.services.services = services;
-	event.services.service_n = app->config->service_n;
+	event.services.service_n = app->service_n;
 	app_node_event(app, &event);
 	free(former);
 	return 0;
@@ -528,6 +542,16 @@ static int choose_endpoints(struct app *app)
 	return 0;
 }
 
+/* Which of the two rights that nothing goes without is missing? */
+static const char *missing_rights(void)
+{
+	uint64_t have = process_capabilities();
+
+	if ((have & 1u << CAP_NET_ADMIN) != 0)
+		return "CAP_NET_RAW";
+	return (have & 1u << CAP_NET_RAW) != 0 ? "CAP_NET_ADMIN" : "CAP_NET_ADMIN and CAP_NET_RAW";
+}
+
 static int open_host(struct app *app)
 {
 	const struct host_handler handler = { on_host_changed, on_claimed, on_claim_failed, on_lost, on_answer,
@@ -537,8 +561,7 @@ static int open_host(struct app *app)
 	int error = host_open(&app->loop, &config, &handler, &app->host);
 
 	if (error == -EPERM || error == -EACCES) {
-		log_error("missing capability: mlbd needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root or by its "
-			  "systemd unit");
+		log_error("missing capability: mlbd needs %s: run it as root or by its systemd unit", missing_rights());
 		return 1;
 	}
 	if (error != 0) {
@@ -626,6 +649,8 @@ static int make_node(struct app *app)
 	node.gossip.member_max = MEMBER_DEFAULT;
 	node.gossip.item_max = ITEM_MAX;
 	node.gossip.seed_n = config->gossip.seed_n;
+	if (config->kubernetes.on)
+		node.gossip.seeds_wait = span_s(KUBERNETES_SEEDS_S);
 	memcpy(node.gossip.seeds, config->gossip.seeds, sizeof(node.gossip.seeds));
 	election_config_defaults(&node.election);
 	node.election.partition = config->partition;
@@ -635,6 +660,8 @@ static int make_node(struct app *app)
 	if (!fencing_has_gate(app)) /* nothing keeps the kernel from answering: let go at once */
 		node.election.right_grace = span_us(0);
 	node.election.ask_first = config->conflict.first_probe;
+	node.election.hold_down = config->conflict.hold_down;
+	node.election.peers = config->kubernetes.on; /* its nodes */
 	node.election.path_ahead = span_us((config->gossip.timers.silence.us + config->gossip.timers.verify.us) / 2);
 	read_meta(app, &app->meta);
 	node.meta = app->meta;
@@ -684,20 +711,27 @@ static void clean_leftovers(struct app *app)
 		log_warning("leftovers-removed count=%zu reason=\"an earlier run ended without releasing them\"", n);
 }
 
+void app_configure_log(const struct config *config)
+{
+	log_json_set(config->log.json);
+	if (config->log.level_set)
+		log_level_set(config->log.level);
+}
+
 static int start(struct app *app)
 {
 	char text[ENDPOINT_TEXT_MAX];
 	int status;
 
 	if ((status = open_host(app)) != 0 || (status = open_gossip(app)) != 0 || (status = open_witness(app)) != 0 ||
-	    (status = open_control(app)) != 0)
+	    (status = open_control(app)) != 0 || (status = metrics_serve(app)) != 0)
 		return status;
-	/* first, for the gate's thread inherits it */
+	/* first, for the gate's thread takes it over */
 	process_init(app->config->process.realtime_priority, app->config->process.lock_memory);
 	if ((status = fencing_open(app)) != 0 || (status = make_node(app)) != 0)
 		return status;
 	clean_leftovers(app);
-	if (conflicts_open(app) != 0)
+	if (conflicts_open(app) != 0 || isolation_open(app) != 0)
 		return 1;
 	fencing_members(app);
 	start_loop(app);
@@ -706,10 +740,9 @@ static int start(struct app *app)
 		 (unsigned long long)gossip_instance(node_gossip(app->node)));
 	if (app->config->gossip.insecure)
 		log_warning("insecure reason=\"gossip.insecure is true: anyone on the network can move addresses\"");
-	if (app->config->control.listen_set)
-		log_warning(
-			"control-listen reason=\"this version serves no metrics yet; control.listen has no effect\"");
-	return app_apply_services(app) != 0 ? 1 : 0;
+	if ((status = kubernetes_open(app)) != 0)
+		return status;
+	return checks_apply(app, NULL) != 0 || app_apply_services(app) != 0 ? 1 : 0;
 }
 
 static void release_all(struct app *app)
@@ -732,10 +765,11 @@ int app_run(struct config *config)
 	if (app == NULL)
 		return 1;
 	app->config = config;
+	app_configure_log(config);
 	app->started = clock_now();
 	histogram_init(&app->lateness, span_s(60), app->started);
 	app->events = event_ring_new();
-	if (app->events == NULL || uv_loop_init(&app->loop) != 0)
+	if (app->events == NULL || metrics_open(app) != 0 || uv_loop_init(&app->loop) != 0)
 		goto out;
 	status = start(app);
 	if (status == 0) {
@@ -749,6 +783,9 @@ int app_run(struct config *config)
 		fencing_close(app);
 		log_info("stopped status=%d", status);
 	}
+	checks_close(app);
+	kubernetes_close(app);
+	metrics_stop(app);
 	control_close(app->control);
 	(void)uv_run(&app->loop, UV_RUN_NOWAIT); /* control frees itself on the next turn */
 	host_close(app->host);
@@ -757,10 +794,12 @@ out:
 	witness_close(app->witness);
 	fencing_free(app);
 	conflicts_close(app);
+	isolation_free(app);
 	keyring_free(app->keyring);
 	node_free(app->node);
 	free(app->out);
 	free(app->services);
+	metrics_free(app);
 	event_ring_free(app->events);
 	config_free(app->config);
 	free(app);

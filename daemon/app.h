@@ -16,8 +16,12 @@
 #include "daemon/transport.h"
 #include "daemon/witness.h"
 
-struct fencing;	  /* daemon/fencing.h */
-struct conflicts; /* daemon/conflicts.h */
+struct fencing;	   /* daemon/fencing.h */
+struct conflicts;  /* daemon/conflicts.h */
+struct isolation;  /* daemon/isolation.h */
+struct checks;	   /* daemon/checks.h */
+struct kubernetes; /* daemon/kubernetes.h */
+struct metrics;	   /* daemon/metrics.h */
 
 struct app {
 	uv_loop_t loop;
@@ -33,6 +37,11 @@ struct app {
 	struct witness *witness;	   /* owned; NULL: none */
 	struct fencing *fencing;	   /* owned */
 	struct conflicts *conflicts;	   /* owned */
+	struct isolation *isolation;	   /* owned */
+	struct checks *checks;		   /* owned */
+	size_t service_n;		   /* of `services` */
+	struct kubernetes *kubernetes;	   /* owned; NULL: none */
+	struct metrics *metrics;	   /* owned */
 	uv_poll_t witness_poll;
 	struct instant witness_logged;
 	size_t endpoint_n; /* where the others reach us, path by path */
@@ -66,6 +75,8 @@ int app_run(struct config *config);
 void app_node_event(struct app *app, const struct node_event *event);
 /* Read the configuration again. 0, or -EINVAL with the reasons logged and the first one in error; the old one stays. */
 int app_reload(struct app *app, char *error, size_t error_cap);
+/* Level and format of log lines, as far as the configuration says. */
+void app_configure_log(const struct config *config);
 /* Log each problem of a configuration. */
 void app_log_errors(const struct config_errors *errors);
 /* What only the running host can tell about a configuration. */

@@ -119,11 +119,19 @@ static void read_node(struct config_reader *r, const struct config_node *node, v
 /* The host's name where the file has none. */
 static void default_node_name(struct config_reader *r, const struct config_node *node)
 {
+	const char *pod_node = getenv("NODE_NAME"); /* of a pod, whose host name may be another */
 	char name[256] = "";
 	char quote[CONFIG_QUOTE_MAX];
 
 	if (node != NULL && config_node_child(node, "name") != NULL)
 		return;
+	if (r->config->kubernetes.on && pod_node != NULL) {
+		snprintf(name, sizeof(name), "%s", pod_node);
+		if (config_name_is_good(name, NODE_NAME_MAX, "-_.")) {
+			strcpy(r->config->node.name, name);
+			return;
+		}
+	}
 	if (gethostname(name, sizeof(name) - 1) == 0 && config_name_is_good(name, NODE_NAME_MAX, "-_."))
 		strcpy(r->config->node.name, name);
 	else
@@ -211,8 +219,9 @@ static void read_root(struct config_reader *r)
 		{ "services", config_read_services },
 		{ "control", read_control },
 		{ "pools", config_unsupported },
-		{ "kubernetes", config_unsupported },
+		{ "kubernetes", config_read_kubernetes },
 		{ "process", read_process },
+		{ "log", config_read_log },
 		{ "partition", config_read_partition },
 		{ "conflict", config_read_conflict },
 		{ "placement", config_read_placement },
@@ -325,6 +334,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->service_n; i++)
 		config_service_free(&config->services[i]);
 	free(config->services);
+	config_kubernetes_free(&config->kubernetes);
 	free(config->path);
 	for (size_t i = 0; i < config->gossip.bind_n; i++)
 		free(config->gossip.binds[i]);
@@ -335,12 +345,34 @@ void config_free(struct config *config)
 	free(config);
 }
 
-struct election_service *config_election_services(const struct config *config)
+/* Those that go first come first, else as in the file: where the array is, is where the file has it. */
+static int compare_services(const void *a, const void *b)
 {
-	struct election_service *services = calloc(config->service_n > 0 ? config->service_n : 1, sizeof(*services));
+	const struct config_service *x = *(const struct config_service *const *)a;
+	const struct config_service *y = *(const struct config_service *const *)b;
 
-	for (size_t i = 0; services != NULL && i < config->service_n; i++) {
-		const struct config_service *service = &config->services[i];
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+struct election_service *config_election_services(const struct config *config, const struct election_service *more,
+						  size_t more_n)
+{
+	size_t n = config->service_n > 0 ? config->service_n : 1;
+	struct election_service *services = calloc(n + more_n, sizeof(*services));
+	const struct config_service **order = calloc(n, sizeof(const struct config_service *));
+
+	if (services == NULL || order == NULL) {
+		free(services);
+		free(order);
+		return NULL;
+	}
+	for (size_t i = 0; i < config->service_n; i++)
+		order[i] = &config->services[i];
+	qsort(order, config->service_n, sizeof(const struct config_service *), compare_services);
+	for (size_t i = 0; i < config->service_n; i++) {
+		const struct config_service *service = order[i];
 
 		services[i] = (struct election_service){
 			.name = service->name,
@@ -351,6 +383,7 @@ struct election_service *config_election_services(const struct config *config)
 			.selectors = service->selectors,
 			.selector_n = service->selector_n,
 			.mode = service->mode,
+			.priority = service->priority,
 			.preferences = service->preferences,
 			.preference_n = service->preference_n,
 			.group = service->group,
@@ -360,5 +393,8 @@ struct election_service *config_election_services(const struct config *config)
 			.avoid_n = service->avoid_n,
 		};
 	}
+	free(order);
+	if (more_n > 0)
+		memcpy(services + config->service_n, more, more_n * sizeof(*more));
 	return services;
 }

@@ -13,10 +13,31 @@
 #include "base/label.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "daemon/check_state.h"
 #include "daemon/conflict.h"
+#include "daemon/log.h"
 #include "election/election.h"
 #include "gossip/gossip.h"
 #include "gossip/seal.h"
+
+enum check_kind { CHECK_COMMAND, CHECK_HTTP, CHECK_TCP };
+
+/* How to find out whether a service works on this host. */
+struct check_config {
+	enum check_kind kind;
+	char **args; /* CHECK_COMMAND: owned, each too; the first is an absolute path */
+	size_t arg_n;
+	char *user; /* owned; NULL: nobody, or who we are where that is not root */
+	struct {
+		char *url;    /* owned; http or https, fit for libcurl */
+		struct ip ip; /* connect there, whatever the host in `url` */
+		uint16_t status_low, status_high;
+		bool insecure; /* any certificate will do */
+	} http;
+	struct endpoint tcp;
+	struct check_timing timing;
+	unsigned int line; /* of `check:` in the file */
+};
 
 struct config_service {
 	char *name;	      /* owned */
@@ -25,6 +46,7 @@ struct config_service {
 	char **interfaces; /* owned, each too */
 	size_t interface_n;
 	enum claim_mode mode;
+	unsigned int priority;		  /* 0 to SERVICE_PRIORITY_MAX */
 	struct label_selector *selectors; /* owned, each with what it owns */
 	size_t selector_n;
 	struct election_preference *preferences; /* owned, each with what it owns */
@@ -34,7 +56,8 @@ struct config_service {
 	char *apart;   /* owned; NULL: none */
 	char **avoids; /* owned, each too: names of other services */
 	size_t avoid_n;
-	unsigned int line; /* where it stands in the file, for later errors */
+	struct check_config *check; /* owned, with what it owns; NULL: none */
+	unsigned int line;	    /* where it stands in the file, for later errors */
 };
 
 enum config_profile { CONFIG_PROFILE_LAN, CONFIG_PROFILE_FAST, CONFIG_PROFILE_QUIET, CONFIG_PROFILE_WAN };
@@ -44,6 +67,24 @@ enum config_witness { CONFIG_WITNESS_NONE, CONFIG_WITNESS_GATEWAY, CONFIG_WITNES
 
 /* The gate in the kernel: where it can be had, never, or not without it. */
 enum config_gate { CONFIG_GATE_AUTO, CONFIG_GATE_OFF, CONFIG_GATE_REQUIRED };
+
+/* Texts are owned; NULL: the default. */
+struct config_kubernetes {
+	bool on;
+	char *kubeconfig; /* NULL: as kube_config_load finds it */
+	char *context;
+	char *namespace; /* of pools and advertisements; NULL: that of the configuration, or of the pod */
+	char *class;	 /* loadBalancerClass; NULL: services without one */
+	char *snapshot;	 /* file */
+	enum claim_mode claim;
+	bool ignore_exclude_label;
+	struct span unready; /* 0: whether a node is Ready does not matter */
+};
+
+void config_kubernetes_free(struct config_kubernetes *kubernetes);
+/* 0 or -ENOMEM; *ret is to be freed in both cases. */
+int config_kubernetes_copy(const struct config_kubernetes *kubernetes, struct config_kubernetes *ret);
+bool config_kubernetes_equal(const struct config_kubernetes *a, const struct config_kubernetes *b);
 
 struct config {
 	char *path; /* owned: the file that it was read from */
@@ -77,11 +118,13 @@ struct config {
 	} gossip;
 	struct config_service *services; /* owned */
 	size_t service_n;
+	size_t check_n; /* services with a check */
 	struct {
 		char *socket; /* owned; default /run/mlb/mlbd.sock */
 		bool listen_set;
 		struct endpoint listen; /* metrics */
 	} control;
+	struct config_kubernetes kubernetes;
 	enum partition_policy partition;
 	struct conflict_config conflict;
 	struct {
@@ -94,6 +137,11 @@ struct config {
 		int realtime_priority; /* 1 to 99 of SCHED_RR; 0: off */
 		bool lock_memory;
 	} process;
+	struct {
+		bool level_set; /* else that of the command line */
+		enum log_level level;
+		bool json;
+	} log;
 };
 
 struct config_errors {
@@ -114,7 +162,11 @@ void config_errors_free(struct config_errors *errors);
 /* Append one error (printf); for checks that need the running system (address on no interface). */
 void config_errors_add(struct config_errors *errors, const char *path, unsigned int line, const char *key,
 		       const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* The services as the election wants them; the array (caller frees with free) borrows from config. NULL without memory. */
-struct election_service *config_election_services(const struct config *config);
+/*
+ * The services as the election wants them, and `more` behind them; the array (caller frees with free) borrows from config and
+ * from those. NULL without memory.
+ */
+struct election_service *config_election_services(const struct config *config, const struct election_service *more,
+						  size_t more_n);
 
 #endif

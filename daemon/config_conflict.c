@@ -27,6 +27,13 @@ static void read_first_probe(struct config_reader *r, const struct config_node *
 	config_bool(r, node, &conflict->first_probe);
 }
 
+static void read_hold_down(struct config_reader *r, const struct config_node *node, void *target)
+{
+	struct conflict_config *conflict = target;
+
+	config_bool(r, node, &conflict->hold_down);
+}
+
 static void read_self_probe(struct config_reader *r, const struct config_node *node, void *target)
 {
 	struct conflict_config *conflict = target;
@@ -39,6 +46,7 @@ void config_default_conflict(struct conflict_config *conflict)
 {
 	*conflict = (struct conflict_config){
 		.defend = CONFLICT_DEFEND_ALWAYS,
+		.hold_down = true,
 		.self_probe = span_s(CONFLICT_SELF_PROBE_DEFAULT_S),
 	};
 }
@@ -47,6 +55,7 @@ void config_read_conflict(struct config_reader *r, const struct config_node *nod
 {
 	static const struct config_key keys[] = {
 		{ "defend", read_defend },
+		{ "holdDown", read_hold_down },
 		{ "probeBeforeFirstClaim", read_first_probe },
 		{ "selfProbe", read_self_probe },
 	};

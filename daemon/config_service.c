@@ -133,21 +133,34 @@ static void read_interfaces(struct config_reader *r, const struct config_node *l
 		read_interface(r, node, service);
 }
 
-static void read_claim(struct config_reader *r, const struct config_node *node, void *target)
+void config_claim(struct config_reader *r, const struct config_node *node, enum claim_mode *ret)
 {
 	static const char *const names[] = { "address", "route", "none" }; /* as in enum claim_mode */
-	struct config_service *service = ((struct service_target *)target)->service;
 	const char *text = config_text(r, node);
 	char quote[CONFIG_QUOTE_MAX];
 
 	for (size_t i = 0; text != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(text, names[i]) == 0) {
-			service->mode = (enum claim_mode)i;
+			*ret = (enum claim_mode)i;
 			return;
 		}
 	}
 	if (text != NULL)
 		config_fail(r, node, "%s must be address, route or none", config_quote(text, quote));
+}
+
+static void read_claim(struct config_reader *r, const struct config_node *node, void *target)
+{
+	config_claim(r, node, &((struct service_target *)target)->service->mode);
+}
+
+static void read_priority(struct config_reader *r, const struct config_node *node, void *target)
+{
+	struct config_service *service = ((struct service_target *)target)->service;
+	unsigned long priority = 0;
+
+	config_number(r, node, 0, SERVICE_PRIORITY_MAX, &priority);
+	service->priority = (unsigned int)priority;
 }
 
 /* A requirement at the end of a selector that has room for it. */
@@ -308,11 +321,17 @@ static void read_placement(struct config_reader *r, const struct config_node *no
 	config_read_service_placement(r, node, ((struct service_target *)target)->service);
 }
 
+static void read_check(struct config_reader *r, const struct config_node *node, void *target)
+{
+	config_read_check(r, node, ((struct service_target *)target)->service);
+}
+
 static const struct config_key service_keys[] = {
 	{ "name", read_name },
 	{ "addresses", read_addresses },
 	{ "interfaces", read_interfaces },
 	{ "claim", read_claim },
+	{ "priority", read_priority },
 	{ "nodeSelectors", read_selectors },
 	{ "preferences", read_placement },
 	{ "group", read_placement },
@@ -321,7 +340,7 @@ static const struct config_key service_keys[] = {
 	{ "antiAffinity", read_placement },
 	{ "pool", config_unsupported },
 	{ "ipFamilies", config_unsupported },
-	{ "check", config_unsupported },
+	{ "check", read_check },
 };
 
 static void read_service(struct config_reader *r, const struct config_node *node, struct services *all,
@@ -424,4 +443,5 @@ void config_service_free(struct config_service *service)
 	free(service->interfaces);
 	free(service->selectors);
 	config_service_placement_free(service);
+	config_check_free(service->check);
 }

@@ -69,6 +69,7 @@ const char *config_label_value_problem(const char *text);
 
 /* The sections. */
 void config_read_gossip(struct config_reader *r, const struct config_node *node); /* NULL: not in the file */
+void config_read_log(struct config_reader *r, const struct config_node *node, void *target);
 void config_read_partition(struct config_reader *r, const struct config_node *node, void *target);
 void config_read_fencing(struct config_reader *r, const struct config_node *node, void *target);
 /* What holds without that section. */
@@ -89,7 +90,12 @@ void config_read_service_placement(struct config_reader *r, const struct config_
 				   struct config_service *service);
 void config_check_placement(struct config_reader *r, const struct config_node *list);
 void config_service_placement_free(struct config_service *service);
+/* `check` of a service. */
+void config_read_check(struct config_reader *r, const struct config_node *node, struct config_service *service);
+void config_check_free(struct check_config *check); /* NULL is fine */
 /* Fill config->gossip.ring from gossip.keyFile, which `node` holds. */
+void config_read_kubernetes(struct config_reader *r, const struct config_node *node, void *target);
+void config_claim(struct config_reader *r, const struct config_node *node, enum claim_mode *ret);
 void config_read_key_file(struct config_reader *r, const struct config_node *node);
 
 #endif

@@ -18,9 +18,9 @@
  * Every rate has a bound per address or per pair of address and MAC, and those of MACs, which can be made up, a common one as
  * well. What is not acted upon is counted. All memory is reserved at the start.
  *
- * Oscillation is kept down in three places: the pause between announcements in a conflict of members grows, a yield holds the
- * address down for a growing time after which it is asked for before it is claimed, and moves by choice are at most three in
- * 180 s (election/damping.h).
+ * Oscillation is kept down in three places: the pause between announcements in a conflict of members grows, a yield leaves the
+ * address to the stranger for a growing time after which it is asked for before it is claimed, and the election counts its moves
+ * (election/holddown.c).
  */
 #include "daemon/conflict.h"
 
@@ -84,8 +84,6 @@ const char *conflict_action_name(enum conflict_action_kind kind)
 		return "ask";
 	case CONFLICT_ACTION_ANNOUNCE:
 		return "announce";
-	case CONFLICT_ACTION_FREE:
-		return "free";
 	case CONFLICT_ACTION_TAKEN:
 		return "taken";
 	}
@@ -144,7 +142,7 @@ int conflict_hold(struct conflict *c, struct ip ip, struct instant now)
 	if (entry->held)
 		return 0;
 	entry->held = true;
-	entry->first = false;
+	entry->first_until = now;
 	entry->grace_until = instant_add(now, span_ms(CONFLICT_GRACE_MS));
 	c->table.held_n++;
 	conflict_table_set(&c->table, entry, CONFLICT_TIMER_STEP, INSTANT_NEVER);
@@ -158,7 +156,7 @@ static void let_go(struct conflict *c, struct conflict_entry *entry)
 {
 	c->table.held_n -= entry->held;
 	entry->held = false;
-	entry->first = false;
+	entry->first_until = (struct instant){ 0 };
 	for (unsigned int timer = 0; timer < CONFLICT_TIMER_N; timer++)
 		conflict_table_set(&c->table, entry, (enum conflict_timer)timer, INSTANT_NEVER);
 }
@@ -198,25 +196,17 @@ void conflict_withdrawn(struct conflict *c, struct ip ip, uint64_t instance, str
 		conflict_table_set(&c->table, entry, CONFLICT_TIMER_STEP, now);
 }
 
-static struct span longer(struct span a, struct span b)
-{
-	return a.us > b.us ? a : b;
-}
-
-/* For how long the address is left to the other. Strangers get a time that grows until there was peace. */
-static struct span hold_down(struct conflict *c, struct conflict_entry *entry, uint64_t instance, struct instant now)
+/* For how long the address is left to the stranger: it grows until there was peace. */
+static struct span hold_down(struct conflict *c, struct conflict_entry *entry, struct instant now)
 {
 	struct span left;
 
-	/* a member's claim says more than any time: look again when it could have been withdrawn */
-	if (instance != 0)
-		return span_s(CONFLICT_MEMBER_S);
-	if (instant_reached(instant_add(entry->yield_until, span_s(DAMPING_WINDOW_S)), now))
+	if (instant_reached(instant_add(entry->yield_until, span_s(CONFLICT_YIELD_PEACE_S)), now))
 		entry->yield_n = 0;
-	left = growing(&entry->yield_n, CONFLICT_YIELD_S, DAMPING_PENALTY_MAX_S);
+	left = growing(&entry->yield_n, CONFLICT_YIELD_S, CONFLICT_YIELD_MAX_S);
 	/* those who yield in turn would come back at the same moment: a minute three times is the window of the moves */
 	entry->yield_until = within(c, instant_add(now, left), span_us(left.us / 10));
-	return longer(instant_since(entry->yield_until, now), damping_hold_down(&entry->moves, DAMPING_CHOICE, now));
+	return instant_since(entry->yield_until, now);
 }
 
 /* Two members serve it. Which of them goes on is not for us to say; ask to compare, but not for every frame. */
@@ -277,10 +267,17 @@ static bool is_expected(const struct conflict_entry *entry, enum conflict_who wh
 		!instant_reached(entry->expect_until, now));
 }
 
+/* Asked for, and not ours: a member's claim says more than its frames, and whoever asked knows whose kernel it waits for. */
+static bool is_ignored(const struct conflict_entry *entry, enum conflict_who who, struct instant now)
+{
+	return !entry->held &&
+	       (instant_reached(entry->first_until, now) || who == CONFLICT_WHO_MEMBER || who == CONFLICT_WHO_FORMER);
+}
+
 static enum conflict_action_kind meet(struct conflict *c, struct conflict_entry *entry, enum conflict_who who,
 				      uint64_t instance, struct instant now)
 {
-	if (entry->first)
+	if (!entry->held)
 		return CONFLICT_ACTION_TAKEN;
 	switch (who) {
 	case CONFLICT_WHO_MEMBER:
@@ -307,16 +304,13 @@ void conflict_seen(struct conflict *c, struct ip ip, struct mac mac, struct inst
 		return;
 	entry = &c->table.entries[slot];
 	who = conflict_notes_who(&c->notes, mac, &action.instance);
-	if ((!entry->held && !entry->first) || is_expected(entry, who, action.instance, now))
+	if (is_ignored(entry, who, now) || is_expected(entry, who, action.instance, now))
 		return;
 	note = conflict_notes_take(&c->notes, ip, mac, who, action.instance, now);
 	action.kind = meet(c, entry, who, action.instance, now);
 	if (action.kind == CONFLICT_ACTION_YIELD || action.kind == CONFLICT_ACTION_TAKEN) {
 		let_go(c, entry);
-		/* the stranger's frame has moved it, for the switches */
-		if (action.kind == CONFLICT_ACTION_YIELD)
-			damping_moved(&entry->moves, now);
-		action.hold_down = hold_down(c, entry, action.instance, now);
+		action.hold_down = hold_down(c, entry, now);
 	}
 	if (action.kind != CONFLICT_ACTION_NONE) {
 		note->record.action = action.kind;
@@ -335,20 +329,16 @@ int conflict_first(struct conflict *c, struct ip ip, struct instant now)
 		return -ENOSPC;
 	entry = &c->table.entries[slot];
 	assert(!entry->held);
-	if (entry->first)
-		return 0;
-	entry->first = true;
-	entry->first_n = 0;
-	conflict_table_set(&c->table, entry, CONFLICT_TIMER_STEP, now);
+	entry->first_until = instant_add(now, span_ms(CONFLICT_FIRST_MS));
 	return 0;
 }
 
-/* How long asking for all held addresses takes. */
-static struct span shuffle_spread(const struct conflict *c)
+/* How long asking for all held addresses takes, if it may take so long at least. */
+static struct span spread_of(const struct conflict *c, struct span least)
 {
 	int64_t paced_us = c->table.held_n * (INT64_C(1000000) / CONFLICT_PROBE_PER_S);
 
-	return span_us(paced_us > span_s(CONFLICT_SHUFFLE_S).us ? paced_us : span_s(CONFLICT_SHUFFLE_S).us);
+	return paced_us > least.us ? span_us(paced_us) : least;
 }
 
 void conflict_shuffle(struct conflict *c, struct instant now)
@@ -359,7 +349,7 @@ void conflict_shuffle(struct conflict *c, struct instant now)
 
 static void shuffle(struct conflict *c, struct instant now)
 {
-	struct span spread = shuffle_spread(c);
+	struct span spread = spread_of(c, span_s(CONFLICT_SHUFFLE_S));
 
 	c->shuffle_at = INSTANT_NEVER;
 	c->shuffle_after = instant_add(now, spread);
@@ -370,25 +360,6 @@ static void shuffle(struct conflict *c, struct instant now)
 		if (instant_before(at, entry->at[CONFLICT_TIMER_PROBE]))
 			conflict_table_set(&c->table, entry, CONFLICT_TIMER_PROBE, at);
 	}
-}
-
-/* One step of what is not paced. */
-static void step(struct conflict *c, struct conflict_entry *entry, struct instant now, struct conflict_action *ret)
-{
-	struct instant next = INSTANT_NEVER;
-
-	*ret = (struct conflict_action){ .ip = entry->ip };
-	if (entry->held) {
-		ret->kind = CONFLICT_ACTION_ANNOUNCE;
-	} else if (entry->first_n < CONFLICT_FIRST_N) {
-		ret->kind = CONFLICT_ACTION_ASK;
-		entry->first_n++;
-		next = instant_add(now, span_ms(CONFLICT_FIRST_MS));
-	} else {
-		ret->kind = CONFLICT_ACTION_FREE;
-		entry->first = false;
-	}
-	conflict_table_set(&c->table, entry, CONFLICT_TIMER_STEP, next);
 }
 
 /* Is there room for another self-probe in this turn? */
@@ -409,10 +380,11 @@ static bool is_due(const struct conflict *c, uint32_t slot, enum conflict_timer 
 bool conflict_due(struct conflict *c, struct instant now, struct conflict_action *ret)
 {
 	uint32_t slot = conflict_table_first(&c->table, CONFLICT_TIMER_STEP);
-	int64_t interval_us = c->config.self_probe.us;
+	int64_t interval_us;
 
 	if (is_due(c, slot, CONFLICT_TIMER_STEP, now)) {
-		step(c, &c->table.entries[slot], now, ret);
+		*ret = (struct conflict_action){ .kind = CONFLICT_ACTION_ANNOUNCE, .ip = c->table.entries[slot].ip };
+		conflict_table_set(&c->table, &c->table.entries[slot], CONFLICT_TIMER_STEP, INSTANT_NEVER);
 		return true;
 	}
 	if (instant_reached(c->shuffle_at, now))
@@ -422,6 +394,7 @@ bool conflict_due(struct conflict *c, struct instant now, struct conflict_action
 		return false;
 	c->turn_n++;
 	*ret = (struct conflict_action){ .kind = CONFLICT_ACTION_ASK, .ip = c->table.entries[slot].ip };
+	interval_us = spread_of(c, c->config.self_probe).us;
 	interval_us = rng_between(&c->rng, interval_us * 9 / 10, interval_us * 11 / 10);
 	conflict_table_set(&c->table, &c->table.entries[slot], CONFLICT_TIMER_PROBE,
 			   instant_add(now, span_us(interval_us)));
@@ -441,25 +414,6 @@ struct instant conflict_deadline(const struct conflict *c)
 	if (instant_before(turn, c->table.entries[slot].at[CONFLICT_TIMER_PROBE]))
 		turn = c->table.entries[slot].at[CONFLICT_TIMER_PROBE];
 	return instant_min(deadline, turn);
-}
-
-void conflict_moved(struct conflict *c, struct ip ip, struct instant now)
-{
-	uint32_t slot = conflict_table_get(&c->table, ip, now);
-
-	if (slot != CONFLICT_SLOT_NONE)
-		damping_moved(&c->table.entries[slot].moves, now);
-}
-
-struct span conflict_hold_down(const struct conflict *c, struct ip ip, enum damping_cause cause, struct instant now)
-{
-	uint32_t slot = conflict_table_find(&c->table, ip);
-	const struct conflict_entry *entry;
-
-	if (slot == CONFLICT_SLOT_NONE)
-		return span_us(0);
-	entry = &c->table.entries[slot];
-	return longer(instant_since(entry->yield_until, now), damping_hold_down(&entry->moves, cause, now));
 }
 
 size_t conflict_record_n(const struct conflict *c)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What to do when another host speaks for an address of ours: address conflict detection (RFC 5227 2.4; for IPv6 the same is done
- * with neighbour advertisements), self-probes that find a silent second owner, the probe before a first claim, and hold-down. Pure:
- * takes frames as values and gives actions. Members are told from strangers by their MACs; which of two members keeps an address
- * is not decided here but by the claims of both (election/election.h).
+ * with neighbour advertisements), self-probes that find a silent second owner, what is found before a claim, and for how long a
+ * stranger keeps an address. Pure: takes frames as values and gives actions. Members are told from strangers by their MACs; which
+ * of two members keeps an address is not decided here but by the claims of both, and when an address may move by the election's
+ * count of its moves (election/election.h).
  */
 #ifndef MLB_DAEMON_CONFLICT_H
 #define MLB_DAEMON_CONFLICT_H
@@ -15,7 +16,6 @@
 #include "base/addr.h"
 #include "base/limits.h"
 #include "base/time.h"
-#include "election/damping.h"
 
 /* RFC 5227 1.1: DEFEND_INTERVAL. An address is defended against strangers once in it. */
 #define CONFLICT_DEFEND_S 10
@@ -29,8 +29,13 @@
  */
 #define CONFLICT_MEMBER_S 1
 
-/* After a yield, or where a stranger was found before a claim; doubles up to DAMPING_PENALTY_MAX_S; up to a tenth is added. */
+/*
+ * After a yield, or where a stranger was found before a claim; doubles up to the maximum, until there was peace for so long; up to a
+ * tenth is added.
+ */
 #define CONFLICT_YIELD_S 10
+#define CONFLICT_YIELD_MAX_S 60
+#define CONFLICT_YIELD_PEACE_S 180
 
 /* One pair of address and MAC is reported so often; all together no faster than this, for MACs can be made up. */
 #define CONFLICT_REPORT_S 10
@@ -46,15 +51,14 @@
 #define CONFLICT_SELF_PROBE_DEFAULT_S 20
 
 /* Self-probes a second, in turns of so many milliseconds. With more addresses than fit, the interval grows. */
-#define CONFLICT_PROBE_PER_S 500
+#define CONFLICT_PROBE_PER_S 350
 #define CONFLICT_TURN_MS 20
 
 /* After a change of membership all held addresses are asked for within this, or as fast as the rate permits. */
 #define CONFLICT_SHUFFLE_S 2
 
-/* Before a first claim (RFC 5227 2.1.1 scaled down: its full 4-7 s would be an outage each): questions, and the wait after each. */
-#define CONFLICT_FIRST_N 3
-#define CONFLICT_FIRST_MS 20
+/* Who speaks for an address within this after a question before its claim has it. */
+#define CONFLICT_FIRST_MS 1000
 
 /* RFC 5227 2.4. */
 enum conflict_defend {
@@ -65,7 +69,8 @@ enum conflict_defend {
 
 struct conflict_config {
 	enum conflict_defend defend;
-	bool first_probe;	/* ask before the first claim of an address that nobody owned; the caller asks then */
+	bool first_probe;	/* ask before the claim of an address that nobody owns; the election does it */
+	bool hold_down;		/* addresses that move often wait; the election does it */
 	struct span self_probe; /* each held address is asked for so often, a tenth more or less */
 };
 
@@ -95,8 +100,7 @@ enum conflict_action_kind {
 	CONFLICT_ACTION_REPORT,	  /* log, event, metric */
 	CONFLICT_ACTION_ASK,	  /* ask the segment for ip */
 	CONFLICT_ACTION_ANNOUNCE, /* the other member has withdrawn, or had the time to: announce ip anew */
-	CONFLICT_ACTION_FREE,	  /* nobody answered for ip: claim it */
-	CONFLICT_ACTION_TAKEN,	  /* somebody did: do not claim ip for hold_down; a member's claim is consulted */
+	CONFLICT_ACTION_TAKEN,	  /* a stranger answered before the claim: do not claim ip for hold_down */
 };
 
 const char *conflict_action_name(enum conflict_action_kind kind);
@@ -115,7 +119,7 @@ struct conflict_record {
 struct conflict_action {
 	enum conflict_action_kind kind;
 	struct ip ip;
-	uint64_t instance;	       /* MEMBER; TAKEN: 0 for strangers */
+	uint64_t instance;	       /* MEMBER */
 	struct span hold_down;	       /* YIELD, TAKEN */
 	struct conflict_record record; /* what conflict_seen gives: the pair as it is now; else empty */
 	/* REPORT: frames without one since the last: of this pair, and of pairs that are no longer remembered. */
@@ -132,18 +136,15 @@ struct conflict_out {
 
 struct conflict; /* opaque */
 
-/* NULL without memory. At most ADDRESS_MAX addresses at a time are held, asked for or in hold-down. */
+/* NULL without memory. At most ADDRESS_MAX addresses at a time are held, asked for or left to a stranger. */
 struct conflict *conflict_new(const struct conflict_config *config, uint64_t seed);
 void conflict_free(struct conflict *c); /* NULL is fine */
 /* After a reload. Takes effect with the next frame and the next self-probe. */
 void conflict_configure(struct conflict *c, const struct conflict_config *config);
 
-/*
- * We hold ip from now on: a grace begins. Held already: nothing happens. 0, or -ENOSPC: it is not watched. A first probe for it
- * ends.
- */
+/* We hold ip from now on: a grace begins. Held already: nothing happens. 0, or -ENOSPC: it is not watched. */
 int conflict_hold(struct conflict *c, struct ip ip, struct instant now);
-/* We hold it no longer, or do not want it any more: a first probe for it ends. Hold-down goes on. */
+/* We hold it no longer, or do not want it any more. */
 void conflict_unhold(struct conflict *c, struct ip ip);
 /* All members but ourselves, n at most MEMBER_MAX, with all their MACs. Replaces what was known. Does not imply a shuffle. */
 void conflict_members(struct conflict *c, const struct conflict_member *members, size_t n);
@@ -151,35 +152,24 @@ void conflict_members(struct conflict *c, const struct conflict_member *members,
 void conflict_expect(struct conflict *c, struct ip ip, uint64_t instance, struct instant until);
 /* The member with which we were in conflict has withdrawn its claim: the announcement that waits for that comes at once. */
 void conflict_withdrawn(struct conflict *c, struct ip ip, uint64_t instance, struct instant now);
-/* A MAC that is not ours spoke for ip. What we neither hold nor probe for is ignored. *out is overwritten. */
+/* A MAC that is not ours spoke for ip. What we neither hold nor asked for is ignored. *out is overwritten. */
 void conflict_seen(struct conflict *c, struct ip ip, struct mac mac, struct instant now, struct conflict_out *out);
 
 /* Ask for all held addresses soon: the membership changed. Those that come fast are taken together. */
 void conflict_shuffle(struct conflict *c, struct instant now);
 /*
- * Begin to ask whether anybody has ip, which we do not hold: ASK, and FREE or TAKEN follow; under way already: nothing happens.
- * Frames that wait in sockets are to be passed to conflict_seen before conflict_due is called. 0 or -ENOSPC.
+ * The segment has been asked for ip, which we would claim if no stranger had it: TAKEN follows if one speaks for it soon. Members
+ * are the business of whoever asks. 0 or -ENOSPC.
  */
 int conflict_first(struct conflict *c, struct ip ip, struct instant now);
-/* What is to be done at now (ASK, ANNOUNCE, FREE); call until false. */
+/* What is to be done at now (ASK, ANNOUNCE); call until false. */
 bool conflict_due(struct conflict *c, struct instant now, struct conflict_action *ret);
 struct instant conflict_deadline(const struct conflict *c);
-
-/*
- * ip has another owner, or one again, as all nodes see it: whoever it is, and not for its very first one. Switches count the moves
- * of an address, not those to one node. Our own yield counts by itself.
- */
-void conflict_moved(struct conflict *c, struct ip ip, struct instant now);
-/*
- * How long to wait before we take it; the hold-down after a yield included, whatever the cause. 0: take it. To be asked again after
- * FREE: somebody may have taken it, and given it up, since.
- */
-struct span conflict_hold_down(const struct conflict *c, struct ip ip, enum damping_cause cause, struct instant now);
 
 /* For mlbctl and metrics, in no order. */
 size_t conflict_record_n(const struct conflict *c);
 void conflict_record_at(const struct conflict *c, size_t index, struct conflict_record *ret);
-/* Frames ever seen of that kind for addresses that we held or probed for. */
+/* Frames ever seen of that kind for addresses that we held or asked for. */
 uint64_t conflict_count(const struct conflict *c, enum conflict_who who);
 
 #endif

@@ -83,8 +83,9 @@ static uint32_t bucket_of_ip(const struct conflict_table *t, struct ip ip)
 /* Does nothing that it knows matter any more? */
 static bool is_idle(const struct conflict_entry *entry, struct instant now)
 {
-	return !entry->held && !entry->first && instant_reached(entry->yield_until, now) &&
-	       damping_forgotten(&entry->moves, now);
+	return !entry->held && instant_reached(entry->first_until, now) &&
+	       (entry->yield_n == 0 ||
+		instant_reached(instant_add(entry->yield_until, span_s(CONFLICT_YIELD_PEACE_S)), now));
 }
 
 static void rebuild(struct conflict_table *t)

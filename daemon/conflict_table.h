@@ -15,19 +15,18 @@
 /* Probes are paced and others are not, so each has its own heap. */
 enum conflict_timer {
 	CONFLICT_TIMER_PROBE, /* the self-probe of a held address */
-	CONFLICT_TIMER_STEP,  /* held: announce again; first probe: its next step */
+	CONFLICT_TIMER_STEP,  /* announce again */
 	CONFLICT_TIMER_N,
 };
 
-/* An address that is held, probed for, or remembered for its hold-down. Times that are past do nothing; so does 0. */
+/* An address that is held, asked for, or remembered because it was left to a stranger. Times that are past do nothing; so does 0. */
 struct conflict_entry {
 	struct ip ip;
 	bool held;
-	bool first;	 /* the first probe is under way */
 	bool strange;	 /* a stranger was seen since the last defence */
-	uint8_t first_n; /* questions asked so far */
 	uint8_t yield_n; /* since the last peace */
 	uint8_t member_n;
+	struct instant first_until; /* not held: a stranger that speaks before has it */
 	struct instant grace_until;
 	struct instant defend_until; /* end of the DEFEND_INTERVAL of the last defence */
 	struct instant yield_until;
@@ -36,7 +35,6 @@ struct conflict_entry {
 	struct instant member_any_until;
 	uint64_t expected; /* the other end of a hand-over */
 	struct instant expect_until;
-	struct damping_moves moves;
 	struct instant at[CONFLICT_TIMER_N]; /* NEVER: not in the heap */
 	uint32_t place[CONFLICT_TIMER_N];    /* in its heap */
 };

@@ -3,8 +3,12 @@
 #ifndef MLB_DAEMON_CONFLICTS_H
 #define MLB_DAEMON_CONFLICTS_H
 
+#include <cjson/cJSON.h>
+
 #include "base/addr.h"
 #include "daemon/app.h"
+#include "daemon/conflict.h"
+#include "daemon/diagnose_finding.h"
 
 struct conflicts; /* opaque */
 
@@ -20,10 +24,16 @@ void conflicts_unhold(struct app *app, struct ip ip);
 void conflicts_expect(struct app *app, struct ip ip, uint64_t instance);
 /* Members came, went or have other MACs. */
 void conflicts_members(struct app *app);
-/* An address has another owner than before. */
-void conflicts_moved(struct app *app, struct ip ip);
-/* A MAC that is not ours spoke for an address. */
-void conflicts_seen(struct app *app, struct ip ip, struct mac mac, const char *iface);
+/* The segment is asked for an address that we would claim: a stranger that speaks for it has it. */
+void conflicts_asked(struct app *app, struct ip ip);
+/* A MAC that is not ours spoke for an address; `ours`: which we serve. */
+void conflicts_seen(struct app *app, struct ip ip, struct mac mac, const char *iface, bool ours);
+/* What was seen, into the empty object (docs/API.md, GET /v1/conflicts). */
+void conflicts_document(const struct app *app, cJSON *doc);
+/* What was seen of late, as findings. */
+void conflicts_diagnose(const struct app *app, struct diagnosis *d);
+/* Frames ever seen of that kind (conflict.h). */
+uint64_t conflicts_count(const struct app *app, enum conflict_who who);
 /* After each step: self-probes and announcements that are due. */
 void conflicts_stepped(struct app *app);
 

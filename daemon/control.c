@@ -2,16 +2,14 @@
 /*
  * DOC: control API
  *
- * HTTP/1.1 with JSON bodies over one Unix socket. libmicrohttpd parses HTTP and never owns a thread: it is started in epoll
- * mode without a polling thread, its epoll descriptor is watched by the daemon's libuv loop, and the time that it wants to
- * be called again (MHD_get_timeout) is a libuv timer. Each wake-up handles what is there and returns; a client that sends or
- * reads slowly costs a connection slot and nothing else.
+ * HTTP/1.1 with JSON bodies over one Unix socket. libmicrohttpd parses HTTP and never owns a thread (daemon/http_loop.h). Each
+ * wake-up handles what is there and returns; a client that sends or reads slowly costs a connection slot and nothing else.
  *
- *	uv_poll(epoll fd), uv_timer -> MHD_run -> on_request -> control_request_handle -> the daemon's handler
+ *	daemon/http_loop.c -> on_request -> control_request_handle -> the daemon's handler
  *
  * Everything from outside is bounded: connections (CONTROL_CONNECTION_MAX, further ones wait in the backlog), header memory
- * per connection, body (CONTROL_BODY_MAX, beyond it 413), silence (idle_timeout_s). What a request means is
- * daemon/control_request.c; this file has the socket, the loop and the body's bytes.
+ * per connection, body (CONTROL_BODY_MAX, beyond it 413), silence (idle_timeout_s), the time of a request (REQUEST_MAX_TIMEOUTS). What a request means is
+ * daemon/control_request.c; this file has the socket and the body's bytes.
  *
  * Access is the socket's file mode: 0660, so root and the group of the daemon.
  */
@@ -31,22 +29,23 @@
 #include "base/limits.h"
 #include "daemon/control.h"
 #include "daemon/control_request.h"
+#include "daemon/http_loop.h"
+#include "daemon/log.h"
 
 #define IDLE_TIMEOUT_S 10
+/* A request may take so many times that. */
+#define REQUEST_MAX_TIMEOUTS 3
 #define SOCKET_MODE 0660
 #define BACKLOG 64
 
 /* Header, URL and reply header of one connection; libmicrohttpd answers 431 or 414 beyond it. */
 #define CONNECTION_MEMORY_MAX 16384
 
-/* A chunked body has no length in its header: after so many bytes beyond the limit we no longer wait for its end. */
+/* A body beyond the limit is read and forgotten up to so many bytes, for the sake of the answer; then we no longer wait for its end. */
 #define BODY_DISCARD_MAX (16 * CONTROL_BODY_MAX)
 
 struct control {
-	uv_poll_t poll;
-	uv_timer_t timer;
-	unsigned int handle_n; /* of the two above, not closed yet */
-	struct MHD_Daemon *mhd;
+	struct http_loop http; /* the first member */
 	struct control_handler handler;
 	struct sockaddr_un address;
 	dev_t dev; /* of our socket file, to know it again */
@@ -59,6 +58,23 @@ struct body {
 	size_t len;  /* seen, which may be more than bytes holds */
 };
 
+/*
+ * Who did it. The kernel has let everybody through whom the file's mode lets through, so this is for those who look for the
+ * cause of a change later. What a client wrote is not in the line.
+ */
+static void change_log(struct MHD_Connection *connection, const char *change, unsigned int status)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (info && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+		log_info("control command=%s uid=%u gid=%u pid=%d status=%u", change, peer.uid, peer.gid, (int)peer.pid,
+			 status);
+	else
+		log_warning("control command=%s uid=unknown status=%u", change, status);
+}
+
 static enum MHD_Result reply(struct MHD_Connection *connection, const struct control_request *request,
 			     const struct control_handler *handler)
 {
@@ -67,6 +83,8 @@ static enum MHD_Result reply(struct MHD_Connection *connection, const struct con
 	enum MHD_Result result;
 
 	control_request_handle(request, handler, &answer);
+	if (answer.change)
+		change_log(connection, answer.change, answer.status);
 	if (!answer.text)
 		return MHD_NO; /* no memory: the connection is closed */
 	response = MHD_create_response_from_buffer(answer.len, answer.text, MHD_RESPMEM_MUST_FREE);
@@ -82,13 +100,18 @@ static enum MHD_Result reply(struct MHD_Connection *connection, const struct con
 	return result;
 }
 
-/* Does the header announce a body that we shall not take? Then it is refused before it is sent. */
+/*
+ * Does the header announce a body that is refused before it is sent? Only where the client waits for our word, or where it
+ * would be more than we read and forget: a connection that is closed with unread bytes loses our answer (unix(7), ECONNRESET),
+ * and a client that is sending still would never see the 413.
+ */
 static bool announced_too_long(struct MHD_Connection *connection)
 {
 	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *expect = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
 
 	/* libmicrohttpd has refused what is no number; ULLONG_MAX for one that is too great is too long as well. */
-	return text && strtoull(text, NULL, 10) > CONTROL_BODY_MAX;
+	return text && strtoull(text, NULL, 10) > (expect ? CONTROL_BODY_MAX : BODY_DISCARD_MAX);
 }
 
 static enum MHD_Result body_append(struct body *body, const char *data, size_t len)
@@ -139,9 +162,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 {
 	struct body *body = *state;
 
-	(void)arg;
-	(void)connection;
 	(void)code;
+	http_loop_request_done(arg, connection);
 	if (body && body->bytes)
 		explicit_bzero(body->bytes, CONTROL_BODY_MAX); /* there may have been a key in it */
 	if (body)
@@ -150,50 +172,9 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 	*state = NULL;
 }
 
-static void on_timer(uv_timer_t *timer);
-
-static unsigned int connection_n(const struct control *control)
+static void on_closed(struct http_loop *http)
 {
-	return MHD_get_daemon_info(control->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
-}
-
-/* Let libmicrohttpd do what it can without waiting, and come back when it asks for it. */
-static void control_run(struct control *control)
-{
-	MHD_UNSIGNED_LONG_LONG timeout_ms;
-	unsigned int before = connection_n(control);
-
-	MHD_run(control->mhd);
-	/*
-	 * With all slots taken it does not watch the listening socket, and begins to watch it again at the start of a run
-	 * only: where the last clients timed out in this one, nothing would ever wake it.
-	 */
-	if (connection_n(control) < before)
-		uv_timer_start(&control->timer, on_timer, 0, 0);
-	else if (MHD_get_timeout(control->mhd, &timeout_ms) == MHD_YES)
-		uv_timer_start(&control->timer, on_timer, timeout_ms, 0);
-	else
-		uv_timer_stop(&control->timer);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	control_run(timer->data);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-	(void)status; /* an epoll descriptor has no error of its own */
-	(void)events;
-	control_run(poll->data);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-	struct control *control = handle->data;
-
-	if (--control->handle_n == 0)
-		free(control);
+	free((struct control *)http);
 }
 
 /* 0: nobody is at that path now; a socket file without a listener is removed. */
@@ -276,42 +257,19 @@ static int socket_listen(const struct sockaddr_un *address)
 	return fd;
 }
 
-/* Start libmicrohttpd on the listening socket, which it owns from then on. */
-static int mhd_start(struct control *control, int fd)
+static unsigned int idle_s(const struct control *control)
 {
-	unsigned int timeout_s = control->handler.idle_timeout_s;
-
-	control->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, control, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONTROL_CONNECTION_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-		timeout_s > 0 ? timeout_s : (unsigned int)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_MEMORY_MAX, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
-	if (control->mhd)
-		return 0;
-	/* Whether it closed the socket depends on how far it came. */
-	if (fcntl(fd, F_GETFD) >= 0)
-		close(fd);
-	return -ENOMEM;
+	return control->handler.idle_timeout_s > 0 ? control->handler.idle_timeout_s : IDLE_TIMEOUT_S;
 }
 
-static int loop_attach(struct control *control, uv_loop_t *loop)
+/* Start libmicrohttpd on the listening socket, which it owns from then on. NULL: it cannot. */
+static struct MHD_Daemon *mhd_start(struct control *control, int fd)
 {
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(control->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-	int error;
-
-	assert(info);
-	error = uv_timer_init(loop, &control->timer);
-	if (error == 0) {
-		control->timer.data = control;
-		control->handle_n++;
-		error = uv_poll_init(loop, &control->poll, info->epoll_fd);
-	}
-	if (error == 0) {
-		control->poll.data = control;
-		control->handle_n++;
-		error = uv_poll_start(&control->poll, UV_READABLE, on_poll);
-	}
-	return error;
+	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, control, MHD_OPTION_LISTEN_SOCKET, fd,
+				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONTROL_CONNECTION_MAX,
+				MHD_OPTION_CONNECTION_TIMEOUT, idle_s(control), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)CONNECTION_MEMORY_MAX, MHD_OPTION_NOTIFY_COMPLETED, on_completed, control,
+				MHD_OPTION_NOTIFY_CONNECTION, http_loop_on_connection, control, MHD_OPTION_END);
 }
 
 static int address_set(struct sockaddr_un *address, const char *path)
@@ -346,9 +304,8 @@ int control_open(uv_loop_t *loop, const char *path, const struct control_handler
 		control->dev = st.st_dev;
 		control->ino = st.st_ino;
 	}
-	error = mhd_start(control, fd);
-	if (error == 0)
-		error = loop_attach(control, loop);
+	error = http_loop_open(&control->http, loop, mhd_start(control, fd), fd,
+			       span_s(REQUEST_MAX_TIMEOUTS * (int64_t)idle_s(control)), on_closed);
 	if (error < 0) {
 		control_close(control);
 		return error;
@@ -366,13 +323,5 @@ void control_close(struct control *control)
 	/* Another daemon may have taken the path meanwhile, having found ours gone. */
 	if (lstat(control->address.sun_path, &st) == 0 && st.st_dev == control->dev && st.st_ino == control->ino)
 		unlink(control->address.sun_path);
-	/* The handles first: the poll handle watches a descriptor that MHD_stop_daemon closes. */
-	if (control->handle_n > 1)
-		uv_close((uv_handle_t *)&control->poll, on_closed);
-	if (control->handle_n > 0)
-		uv_close((uv_handle_t *)&control->timer, on_closed);
-	if (control->mhd)
-		MHD_stop_daemon(control->mhd);
-	if (control->handle_n == 0)
-		free(control);
+	http_loop_close(&control->http);
 }

@@ -20,6 +20,7 @@ struct route {
 	const char *fields[FIELD_MAX];
 	const char *optional; /* a non-empty string that may be missing; NULL: none */
 	const char *flag;     /* true or false, and may be missing; NULL: none */
+	bool changes;	      /* something in the daemon, so that who did it is worth a line in the log */
 };
 
 static cJSON *get_status(const struct control_handler *handler, uint64_t since)
@@ -61,8 +62,9 @@ static cJSON *get_version(const struct control_handler *handler, uint64_t since)
 #define PATH_PREFIX "/v1/"
 
 /* A route after its path. */
-#define DOCUMENT(function) "GET", function, { NULL }, NULL, NULL
-#define COMMAND(...) "POST", NULL, { __VA_ARGS__ }, NULL, NULL
+#define DOCUMENT(function) "GET", function, { NULL }, NULL, NULL, false
+#define COMMAND(...) "POST", NULL, { __VA_ARGS__ }, NULL, NULL, true
+#define QUESTION(...) "POST", NULL, { __VA_ARGS__ }, NULL, NULL, false
 
 static const struct route routes[] = {
 	{ PATH_PREFIX "status", DOCUMENT(get_status) },
@@ -74,12 +76,15 @@ static const struct route routes[] = {
 	{ PATH_PREFIX "undrain", COMMAND(NULL) },
 	{ PATH_PREFIX "rebalance", COMMAND(NULL) },
 	{ PATH_PREFIX "reload", COMMAND(NULL) },
+	{ PATH_PREFIX "log-level", COMMAND("level") },
 	{ PATH_PREFIX "handover", COMMAND("service", "node") },
-	{ PATH_PREFIX "services/explain", COMMAND("service") },
-	{ PATH_PREFIX "keys", "GET", NULL, { NULL }, NULL, NULL },
-	{ PATH_PREFIX "keys/add", "POST", NULL, { NULL }, "key", NULL },
-	{ PATH_PREFIX "keys/use", "POST", NULL, { "fingerprint" }, NULL, "force" },
-	{ PATH_PREFIX "keys/remove", "POST", NULL, { "fingerprint" }, NULL, "force" },
+	{ PATH_PREFIX "services/explain", QUESTION("service") },
+	{ PATH_PREFIX "diagnose", "GET", NULL, { NULL }, NULL, NULL, false },
+	{ PATH_PREFIX "conflicts", "GET", NULL, { NULL }, NULL, NULL, false },
+	{ PATH_PREFIX "keys", "GET", NULL, { NULL }, NULL, NULL, false },
+	{ PATH_PREFIX "keys/add", "POST", NULL, { NULL }, "key", NULL, true },
+	{ PATH_PREFIX "keys/use", "POST", NULL, { "fingerprint" }, NULL, "force", true },
+	{ PATH_PREFIX "keys/remove", "POST", NULL, { "fingerprint" }, NULL, "force", true },
 };
 
 static const struct route *route_find(const char *path)
@@ -296,6 +301,7 @@ static void handle_command(const struct route *route, const struct control_reque
 	char error[CONTROL_ERROR_MAX] = "";
 	const char *reason;
 	cJSON *body, *reply;
+	bool good;
 	int status = 400;
 
 	if (!body_parse(request->body, request->body_len, &body, &reason)) {
@@ -303,17 +309,19 @@ static void handle_command(const struct route *route, const struct control_reque
 		return;
 	}
 	reply = cJSON_CreateObject();
-	if (body_check(route, body, error, sizeof(error)))
+	good = body_check(route, body, error, sizeof(error));
+	if (good)
 		status = handler->command(handler->arg, route->path + strlen(PATH_PREFIX), body, reply, error,
 					  sizeof(error));
 	body_forget(body);
 	assert(status >= 200 && status <= 599);
 	if (status == 200) {
 		respond(ret, 200, reply);
-		return;
+	} else {
+		cJSON_Delete(reply);
+		respond_error(ret, (unsigned int)status, error[0] != '\0' ? error : "refused");
 	}
-	cJSON_Delete(reply);
-	respond_error(ret, (unsigned int)status, error[0] != '\0' ? error : "refused");
+	ret->change = good && route->changes ? route->path + strlen(PATH_PREFIX) : NULL;
 }
 
 void control_request_handle(const struct control_request *request, const struct control_handler *handler,

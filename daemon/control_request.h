@@ -29,8 +29,10 @@ struct control_request {
 struct control_response {
 	unsigned int status; /* of HTTP */
 	const char *allow;   /* borrowed constant: the method that the path takes, for a 405; else NULL */
-	char *text;	     /* owned, free(): one JSON document in valid UTF-8 and a newline; NULL without memory */
-	size_t len;	     /* of text, without the terminator */
+	const char *
+		change; /* borrowed constant: the command that changes something and came to the handler, which may have refused it; else NULL */
+	char *text;	/* owned, free(): one JSON document in valid UTF-8 and a newline; NULL without memory */
+	size_t len;	/* of text, without the terminator */
 };
 
 /* Answer a request; *ret is filled in every case, 4xx and 5xx with {"error": "..."}. */

@@ -127,6 +127,8 @@ const char *event_kind_name(enum event_kind kind)
 		return "daemon";
 	case EVENT_LINK:
 		return "link";
+	case EVENT_CHECK:
+		return "check";
 	}
 	return "unknown";
 }

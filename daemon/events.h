@@ -24,6 +24,7 @@ enum event_kind {
 	EVENT_CONFIG, /* loaded, reloaded, refused */
 	EVENT_DAEMON, /* start, ready, drain, stop */
 	EVENT_LINK,   /* an interface of ours came, went, lost its carrier */
+	EVENT_CHECK,  /* the health check of a service passed or failed */
 };
 
 struct event_field {
@@ -55,7 +56,7 @@ void event_field_add(struct event *event, const char *key, const char *format, .
 uint64_t event_ring_seq(const struct event_ring *ring);
 /* Those kept with a number > since, oldest first: a new array as GET /v1/events gives it, or NULL without memory. */
 cJSON *event_ring_json(const struct event_ring *ring, uint64_t since);
-/* "member", "owner", "config", "daemon", "link". */
+/* "member", "owner", "config", "daemon", "link", "check". */
 const char *event_kind_name(enum event_kind kind);
 
 #endif

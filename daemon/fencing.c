@@ -14,7 +14,6 @@
 #include "daemon/fencing.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +23,7 @@
 #include "netlink/gate.h"
 #include "netlink/gateway.h"
 #include "netlink/neighbour.h"
+#include "netlink/table.h"
 
 /* The gate outlives the last sign of the loop by so much; less than the shortest time to a verdict where that is possible. */
 #define GATE_LIFE_MIN_MS 60
@@ -127,8 +127,12 @@ void fencing_members(struct app *app)
 
 void fencing_hold(struct app *app, struct ip ip, const char *iface, enum claim_mode mode)
 {
-	if (app->fencing->guard != NULL && mode != CLAIM_NONE &&
-	    guard_hold(app->fencing->guard, ip, if_nametoindex(iface), mode == CLAIM_ROUTE) != 0)
+	const struct netlink_link *link;
+
+	if (app->fencing->guard == NULL || mode == CLAIM_NONE)
+		return;
+	link = netlink_table_link_named(host_table(app->host), iface);
+	if (guard_hold(app->fencing->guard, ip, link != NULL ? link->index : 0, mode == CLAIM_ROUTE) != 0)
 		log_warning("guard-full reason=\"more addresses are held than the guard can remove\"");
 }
 
@@ -174,15 +178,14 @@ static int open_gate(struct app *app)
 
 void fencing_services(struct app *app)
 {
-	const struct config *config = app->config;
 	struct ip *ips = calloc(ADDRESS_MAX, sizeof(*ips));
 	size_t n = 0;
 	int error;
 
 	if (ips == NULL)
 		return;
-	for (size_t i = 0; i < config->service_n; i++) {
-		const struct config_service *service = &config->services[i];
+	for (size_t i = 0; i < app->service_n; i++) {
+		const struct election_service *service = &app->services[i];
 
 		/* in mode none the daemon itself answers, and others may have the address on every node (kube-proxy) */
 		for (size_t j = 0; j < service->address_n && service->mode != CLAIM_NONE && n < ADDRESS_MAX; j++)
@@ -322,7 +325,8 @@ void fencing_answered(struct app *app, struct ip ip)
 /* A frame from somebody else says that we hear, not that we are heard: enough only when nobody is left to take over from us. */
 void fencing_heard(struct app *app)
 {
-	if (app->fencing->asking && alone(app))
+	if (app->fencing != NULL && app->node != NULL && app->fencing->asking &&
+	    alone(app)) /* a start that fails has neither */
 		path_lives(app, span_ms(PATH_HOLD_HEARD_MS));
 }
 

@@ -44,6 +44,8 @@
 #include "daemon/guard_act.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/privileges.h"
+#include "daemon/syscall_filter.h"
 
 /* Above everything that is not real-time; it sleeps but for the milliseconds that count. */
 #define PRIORITY 20
@@ -415,6 +417,19 @@ static void harden(void)
 	(void)mlockall(MCL_CURRENT | MCL_ONFAULT);
 }
 
+/* When everything is open, before anybody is listened to. */
+static void give_up(void)
+{
+	int error = privileges_drop(PRIVILEGES_GUARD);
+
+	if (error != 0)
+		log_warning("guard-privileges result=kept error=\"%s\" reason=\"it has more rights than it needs\"",
+			    strerror(-error));
+	error = syscall_filter_enter(PRIVILEGES_GUARD);
+	if (error != 0)
+		log_warning("guard-syscall-filter result=refused error=\"%s\"", strerror(-error));
+}
+
 /* Nothing of the daemon's stays open but the socket; standard error for the log. */
 static void close_inherited(int keep)
 {
@@ -464,6 +479,7 @@ static int run_own(const char *fd_text)
 	close_inherited((int)fd);
 	(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	act_error = prepare();
+	give_up();
 	return serve((int)fd, act_error) == 0 ? 0 : 1;
 }
 
@@ -535,7 +551,9 @@ static int run_listening(const char *path)
 		return 1;
 	}
 	hold_stop_signals(&waiting);
+	/* Whoever connects from now on waits until he is taken. The filter has no socket(2), which telling the service manager takes. */
 	(void)notify_ready();
+	give_up();
 	log_info("guard-ready file=%s", path);
 	while (!stop_asked) {
 		struct pollfd poll_fd = { .fd = listen_fd, .events = POLLIN };

@@ -198,6 +198,13 @@ void host_lease(struct host *host, unsigned int lease_s)
 
 /* ---- into service ---- */
 
+static void announce(struct host *host, const struct held *held, struct instant now)
+{
+	unsigned int order = SERVICE_PRIORITY_MAX - held->priority; /* the announcer's lowest goes first */
+
+	(void)announcer_start(host->announcer, held->ip, held->port->ifindex, order, now);
+}
+
 static void confirm(struct host *host, struct held *held, struct instant now)
 {
 	struct ip ip = held->ip;
@@ -205,7 +212,7 @@ static void confirm(struct host *host, struct held *held, struct instant now)
 	queue_remove(host, held);
 	held->phase = HELD_CONFIRMED;
 	responder_start(host, held);
-	(void)announcer_start(host->announcer, ip, held->port->ifindex, 0, now);
+	announce(host, held, now);
 	host->kicked = true;
 	host->handler.claimed(host->handler.arg, ip);
 }
@@ -327,7 +334,7 @@ static void on_netlink_removed(void *arg, uint32_t index, struct ip ip)
 	if (held->mode == CLAIM_ROUTE)
 		(void)kernel_add(host, held);
 	if (held->phase == HELD_CONFIRMED)
-		(void)announcer_start(host->announcer, ip, held->port->ifindex, 0, now);
+		announce(host, held, now);
 	host->kicked = true;
 }
 
@@ -514,7 +521,8 @@ static void request(struct host *host, struct held *held, struct port *port, str
 		renew_arm(host, now, renew_interval(host));
 }
 
-void host_claim(struct host *host, struct ip ip, const char *iface, enum claim_mode mode, struct instant now)
+void host_claim(struct host *host, struct ip ip, const char *iface, enum claim_mode mode, unsigned int priority,
+		struct instant now)
 {
 	struct port *port = host_port_named(host, iface);
 	struct held *held = host_find_held(host, ip);
@@ -530,6 +538,7 @@ void host_claim(struct host *host, struct ip ip, const char *iface, enum claim_m
 	}
 	held->ip = ip;
 	held->mode = mode;
+	held->priority = priority;
 	held->restore_window = now;
 	host->kicked = true;
 	HASH_ADD(hh, host->held, ip, sizeof(held->ip), held);
@@ -563,7 +572,7 @@ void host_announce(struct host *host, struct ip ip, struct instant now)
 
 	if (held == NULL || held->phase != HELD_CONFIRMED)
 		return;
-	(void)announcer_start(host->announcer, ip, held->port->ifindex, 0, now);
+	announce(host, held, now);
 	host->kicked = true;
 }
 
@@ -615,6 +624,11 @@ bool host_has_subnet_of(const struct host *host, struct ip ip)
 			return true;
 	}
 	return false;
+}
+
+const struct netlink_table *host_table(const struct host *host)
+{
+	return netlink_table(host->netlink);
 }
 
 bool host_has_iface(const struct host *host, const char *iface)

@@ -68,6 +68,7 @@ struct host_handler {
 };
 
 struct host; /* opaque */
+struct netlink_table;
 
 /* Open netlink, ARP and ND sockets. 0, -EPERM (a capability is missing), or another negative errno. */
 int host_open(uv_loop_t *loop, const struct host_config *config, const struct host_handler *handler, struct host **ret);
@@ -76,15 +77,19 @@ void host_close(struct host *host);
 /*
  * Hold ip on the interface; `claimed` or `claim_failed` follows. Mode address: ip/32 or ip/128 on the interface, with a lifetime.
  * route: a local route; the daemon answers neighbour solicitations, and ARP where arp_ignore keeps the kernel from it. none:
- * nothing in the kernel; the daemon answers both. Held already: announced again, whatever mode and interface say.
+ * nothing in the kernel; the daemon answers both. Held already: announced again, whatever mode and interface say. Of many that are
+ * claimed at once, those with a higher priority (0 to SERVICE_PRIORITY_MAX) are announced first, as far as the kernel has them.
  */
-void host_claim(struct host *host, struct ip ip, const char *iface, enum claim_mode mode, struct instant now);
+void host_claim(struct host *host, struct ip ip, const char *iface, enum claim_mode mode, unsigned int priority,
+		struct instant now);
 /* Take it off at once. Unknown: nothing happens. */
 void host_release(struct host *host, struct ip ip);
 /* Wait, not for long, until the kernel has taken everything off that was released. For the end of the program. */
 void host_flush(struct host *host);
 /* Announce a held address again from the start of its schedule. */
 void host_announce(struct host *host, struct ip ip, struct instant now);
+/* Frames (gratuitous ARP, unsolicited advertisements) that announced ip since it is held; IP_NONE: any address, ever. */
+uint64_t host_announced(const struct host *host, struct ip ip);
 /* One announcement now, outside the schedule (RFC 5227 2.4). Not held, or without the right: nothing happens. */
 void host_defend(struct host *host, struct ip ip);
 /*
@@ -105,6 +110,8 @@ size_t host_segments(const struct host *host, const char *const *first, size_t f
  * address to the solicited-node group. Questions are paced; one that is still waiting is not asked twice.
  */
 void host_ask(struct host *host, struct ip ip, const char *iface);
+/* As host_ask, for an address that we hold, where we hold it, and in one form at a time: this goes on for ever. */
+void host_probe(struct host *host, struct ip ip);
 /*
  * Ask for a peer or a gateway on one of our subnets, as host_ask does on the interface of that subnet. The kernel repeats its own question once a second only,
  * so the first packet after a partition would wait that long; the answer to our question reaches the kernel, too.
@@ -115,5 +122,7 @@ bool host_has_subnet_of(const struct host *host, struct ip ip);
 bool host_has_iface(const struct host *host, const char *iface);
 /* The first global address of an interface, IPv4 before IPv6. -ENODEV, -EADDRNOTAVAIL. */
 int host_iface_address(const struct host *host, const char *iface, struct ip *ret);
+/* What the kernel has; borrowed until the next turn of the loop. */
+const struct netlink_table *host_table(const struct host *host);
 
 #endif

@@ -19,6 +19,9 @@
 
 /* A question is two frames at most: an ordinary request, and a probe. */
 #define ASK_FRAMES 2
+/* Forms of a question by ARP. */
+#define ASK_REQUEST 1u
+#define ASK_PROBE 2u
 /* While the pace holds questions back, that many go together. */
 #define ASK_BATCH 32
 
@@ -84,7 +87,13 @@ static void queue_to_gateway(struct host *host, const struct held *held, struct 
 	}
 }
 
-void host_queue_announcement(struct host *host, const struct held *held, unsigned int forms, struct instant now)
+static void count_announcement(struct host *host, struct held *held)
+{
+	held->announced_n++;
+	host->announced_n++;
+}
+
+void host_queue_announcement(struct host *host, struct held *held, unsigned int forms, struct instant now)
 {
 	struct port *port = held->port;
 	struct arp_packet packet;
@@ -94,23 +103,35 @@ void host_queue_announcement(struct host *host, const struct held *held, unsigne
 		host_port_look(port, now);
 		frame = ndp_frame_unsolicited(port->mac, held->ip, port->forwards_v6);
 		host_queue_ndp(host, port, &frame);
+		count_announcement(host, held);
 	} else {
 		if ((forms & ANNOUNCE_REQUEST) != 0) {
 			packet = arp_gratuitous_request(port->mac, held->ip);
 			host_queue_arp(host, port, &packet);
+			count_announcement(host, held);
 		}
 		if ((forms & ANNOUNCE_REPLY) != 0) {
 			packet = arp_gratuitous_reply(port->mac, held->ip);
 			host_queue_arp(host, port, &packet);
+			count_announcement(host, held);
 		}
 	}
 	if ((forms & ANNOUNCE_GATEWAY) != 0)
 		queue_to_gateway(host, held, now);
 }
 
+uint64_t host_announced(const struct host *host, struct ip ip)
+{
+	const struct held *held = ip.family == IP_NONE ? NULL : host_find_held(host, ip);
+
+	if (ip.family == IP_NONE)
+		return host->announced_n;
+	return held != NULL ? held->announced_n : 0;
+}
+
 void host_defend(struct host *host, struct ip ip)
 {
-	const struct held *held = host_find_held(host, ip);
+	struct held *held = host_find_held(host, ip);
 
 	if (held == NULL || held->phase != HELD_CONFIRMED || !host->right)
 		return;
@@ -130,7 +151,7 @@ static const struct ip *source_for(const struct port *port, struct ip ip)
 	return port->source_n > 0 ? &port->sources[0].ip : NULL;
 }
 
-static void queue_question(struct host *host, struct port *port, struct ip ip)
+static void queue_question(struct host *host, struct port *port, struct ip ip, unsigned int forms)
 {
 	const struct ip *source;
 	struct arp_packet request;
@@ -146,13 +167,17 @@ static void queue_question(struct host *host, struct port *port, struct ip ip)
 		return;
 	}
 	source = source_for(port, ip);
-	if (source != NULL) {
+	if (source == NULL)
+		forms = ASK_PROBE;
+	if ((forms & ASK_REQUEST) != 0) {
 		request = arp_request(port->mac, *source, ip);
 		host_queue_arp(host, port, &request);
 	}
 	/* RFC 5227 2.1.1: answered even by those who take no notice of senders outside their subnets */
-	request = arp_request(port->mac, (struct ip){ .family = IP_V4 }, ip);
-	host_queue_arp(host, port, &request);
+	if ((forms & ASK_PROBE) != 0) {
+		request = arp_request(port->mac, (struct ip){ .family = IP_V4 }, ip);
+		host_queue_arp(host, port, &request);
+	}
 }
 
 static void asked_dequeue(struct host *host, struct asked *asked)
@@ -194,20 +219,35 @@ static struct asked *asked_get(struct host *host, struct ip ip, struct instant n
 	return asked;
 }
 
-void host_ask(struct host *host, struct ip ip, const char *iface)
+static void ask_on(struct host *host, struct ip ip, struct port *port, unsigned int forms)
 {
-	struct port *port = host_port_named(host, iface);
 	struct instant now = clock_now();
 	struct asked *asked = port != NULL && ip_len(ip) != 0 ? asked_get(host, ip, now) : NULL;
 
 	if (asked == NULL)
 		return;
 	asked->ifindex = port->ifindex;
+	asked->forms = asked->queued ? asked->forms | forms : forms;
 	asked->until = instant_add(now, span_s(HOST_ASK_S));
 	if (!asked->queued)
 		DL_APPEND2(host->ask_queue, asked, queue_prev, queue_next);
 	asked->queued = true;
 	host->kicked = true;
+}
+
+void host_ask(struct host *host, struct ip ip, const char *iface)
+{
+	ask_on(host, ip, host_port_named(host, iface), ASK_REQUEST | ASK_PROBE);
+}
+
+void host_probe(struct host *host, struct ip ip)
+{
+	struct held *held = host_find_held(host, ip);
+
+	if (held == NULL || held->port == NULL)
+		return;
+	held->probed = !held->probed;
+	ask_on(host, ip, held->port, held->probed ? ASK_PROBE : ASK_REQUEST);
 }
 
 static void ask_due(struct host *host, struct instant now)
@@ -223,7 +263,7 @@ static void ask_due(struct host *host, struct instant now)
 		DL_DELETE(host->asked_list, asked);
 		DL_APPEND(host->asked_list, asked);
 		if (port != NULL)
-			queue_question(host, port, asked->ip);
+			queue_question(host, port, asked->ip, asked->forms);
 	}
 }
 
@@ -267,7 +307,7 @@ static void announce_due(struct host *host, struct instant now)
 	struct announcement due;
 
 	while (host->right && announcer_due(host->announcer, now, &due)) {
-		const struct held *held = host_find_held(host, due.ip);
+		struct held *held = host_find_held(host, due.ip);
 
 		if (held != NULL)
 			host_queue_announcement(host, held, due.forms, now);

@@ -55,12 +55,15 @@ struct held {
 	struct port *port; /* borrowed; lives while it has held addresses. NULL when refused */
 	uint32_t kernel;   /* index of the link in mode address, NETLINK_LOCAL_ROUTE in mode route; unused in none */
 	enum claim_mode mode;
+	unsigned int priority;
 	enum held_phase phase;
 	int error; /* when refused */
 	struct instant renewed;
 	struct instant restore_window;
 	unsigned int restore_n;		      /* times it was put back since restore_window */
+	uint64_t announced_n;		      /* frames that announce it */
 	bool grouped;			      /* a member of its solicited-node group */
+	bool probed;			      /* its last self-probe was an ARP probe */
 	struct held *queue_prev, *queue_next; /* in host.ready or host.waiting */
 	struct held *port_prev, *port_next;
 	struct held *renew_prev, *renew_next;
@@ -73,6 +76,7 @@ struct asked {
 	uint32_t ifindex;
 	struct instant until;
 	bool queued;		   /* the question has not gone out yet */
+	unsigned int forms;	   /* of ASK_REQUEST and ASK_PROBE */
 	struct asked *prev, *next; /* in host.asked_list: by `until` */
 	struct asked *queue_prev, *queue_next;
 	UT_hash_handle hh;
@@ -82,6 +86,7 @@ struct host {
 	struct host_handler handler;
 	unsigned int lease_s;
 	bool right;
+	uint64_t announced_n;	     /* frames that announce an address, ever */
 	struct netlink *netlink;     /* owned */
 	struct announcer *announcer; /* owned */
 	struct ndp_groups *groups;   /* owned */
@@ -150,7 +155,7 @@ void host_queue_ndp(struct host *host, const struct port *port, const struct ndp
 /* Send what is queued. */
 void host_flush_frames(struct host *host);
 /* Queue the announcement of a held address in some forms. */
-void host_queue_announcement(struct host *host, const struct held *held, unsigned int forms, struct instant now);
+void host_queue_announcement(struct host *host, struct held *held, unsigned int forms, struct instant now);
 /* Announce and ask what is due, and set the timer for the next. */
 void host_frames_work(struct host *host, struct instant now);
 void host_frames_free(struct host *host);

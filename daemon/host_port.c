@@ -2,11 +2,11 @@
 /* Interfaces as the host sees them: found by index and by name, followed when they change, with what their sysctls say. */
 #include "daemon/host_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/log.h"
+#include "daemon/sysctl.h"
 
 #include <uthash.h> /* with the hash function that the header sets */
 
@@ -124,32 +124,15 @@ void host_ports_free(struct host *host)
 	}
 }
 
-/* The first digit of a sysctl of an interface, or of "all"; 0 when it cannot be read. */
-static int read_sysctl(const char *family, const char *iface, const char *name)
-{
-	char path[128];
-	FILE *file;
-	int c;
-
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, iface, name);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return 0;
-	c = fgetc(file);
-	fclose(file);
-	return c >= '0' && c <= '9' ? c - '0' : 0;
-}
-
 void host_port_look(struct port *port, struct instant now)
 {
 	if (instant_since(now, port->looked).us < span_ms(LOOK_INTERVAL_MS).us)
 		return;
 	port->looked = now;
 	/* Documentation/networking/ip-sysctl.rst: the higher of the two counts */
-	port->arp_ignored =
-		read_sysctl("ipv4", "all", "arp_ignore") > 0 || read_sysctl("ipv4", port->name, "arp_ignore") > 0;
+	port->arp_ignored = sysctl_read_max("ipv4", port->name, "arp_ignore") > 0;
 	/* R in advertisements (RFC 4861 7.2.5: without it neighbours drop us as a router) */
-	port->forwards_v6 = read_sysctl("ipv6", port->name, "forwarding") > 0;
+	port->forwards_v6 = sysctl_read("ipv6", port->name, "forwarding") > 0;
 }
 
 void host_port_sources(struct host *host, struct port *port)
@@ -185,8 +168,7 @@ void host_port_warn_shared(struct host *host, struct port *port, struct ip ip, s
 	(void)netlink_table_segments(netlink_table(host->netlink), NULL, 0, segments, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(segments[i].iface, port->name) == 0 || !subnet_contains(segments[i].subnet, ip) ||
-		    read_sysctl("ipv4", "all", "arp_ignore") > 0 ||
-		    read_sysctl("ipv4", segments[i].iface, "arp_ignore") > 0)
+		    sysctl_read_max("ipv4", segments[i].iface, "arp_ignore") > 0)
 			continue;
 		host->warned_shared = true;
 		log_warning(

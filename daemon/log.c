@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/log_json.h"
 
 /* Longer lines are cut: a pipe takes up to 4096 bytes (PIPE_BUF) in one piece, so that lines do not mix. */
 #define LINE_MAX_LEN 4096
 
 static enum log_level level_max = LOG_LEVEL_INFO;
 static bool to_journal;
+static bool as_json;
 
 /*
  * JOURNAL_STREAM is "device:inode" of the journal's stream (systemd.exec(5)). It stays in the environment when standard
@@ -44,6 +46,11 @@ void log_level_set(enum log_level level)
 	level_max = level;
 }
 
+void log_json_set(bool json)
+{
+	as_json = json;
+}
+
 static const char *level_name(enum log_level level)
 {
 	switch (level) {
@@ -57,6 +64,19 @@ static const char *level_name(enum log_level level)
 		return "debug";
 	}
 	return "info";
+}
+
+int log_level_parse(const char *text, enum log_level *ret)
+{
+	static const enum log_level levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(level_name(levels[i]), text) == 0) {
+			*ret = levels[i];
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
 static void write_line(const char *line, size_t len)
@@ -73,6 +93,17 @@ static void write_line(const char *line, size_t len)
 	}
 }
 
+/* The message as JSON in the place of the text behind `start`. Returns the new length, one byte below cap at most. */
+static size_t to_json(char *line, size_t start, size_t cap, enum log_level level)
+{
+	char message[LINE_MAX_LEN];
+	char when[CLOCK_RFC3339_MAX];
+
+	snprintf(message, sizeof(message), "%s", line + start);
+	return start + log_json(line + start, cap - start - 1, clock_rfc3339(clock_wall_ms(), when), level_name(level),
+				message);
+}
+
 static void log_line(enum log_level level, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 static void log_line(enum log_level level, const char *format, va_list args)
@@ -87,6 +118,8 @@ static void log_line(enum log_level level, const char *format, va_list args)
 		return;
 	if (to_journal)
 		n = snprintf(line, sizeof(line), "<%d>", (int)level);
+	else if (as_json)
+		n = 0;
 	else
 		n = snprintf(line, sizeof(line), "%s %s ", clock_rfc3339(clock_wall_ms(), when), level_name(level));
 	start = n > 0 ? (size_t)n : 0;
@@ -97,6 +130,10 @@ static void log_line(enum log_level level, const char *format, va_list args)
 	for (size_t i = start; i < len; i++) {
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?'; /* one event is one line, whatever a peer called itself */
+	}
+	if (as_json) {
+		line[len] = '\0';
+		len = to_json(line, start, sizeof(line), level);
 	}
 	line[len++] = '\n';
 	write_line(line, len);

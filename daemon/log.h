@@ -3,6 +3,8 @@
 #ifndef MLB_DAEMON_LOG_H
 #define MLB_DAEMON_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
 
 /*
@@ -11,6 +13,10 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6,
  */
 void log_init(enum log_level level);
 void log_level_set(enum log_level level);
+/* "error", "warning", "info" or "debug"; -EINVAL for anything else. */
+int log_level_parse(const char *text, enum log_level *ret);
+/* Lines as JSON objects (daemon/log_json.h), the journal's <N> before them where it belongs; default false. */
+void log_json_set(bool json);
 /*
  * The message is "event key=value ...": see CONTRIBUTING.md for the keys. No newline at the end; control characters
  * become '?', and a line is cut at 4 KiB. errno is kept.

@@ -10,9 +10,12 @@
 #include <sodium.h>
 
 #include "daemon/app.h"
+#include "daemon/check_runner.h"
 #include "daemon/config.h"
 #include "daemon/guard_process.h"
 #include "daemon/log.h"
+#include "daemon/privileges.h"
+#include "daemon/syscall_filter.h"
 
 #define DEFAULT_CONFIG "/etc/mlb/mlbd.yaml"
 
@@ -60,23 +63,23 @@ static int check(const char *path)
 	return 0;
 }
 
-static int level_of(const char *text, enum log_level *ret)
+static int run(const char *path)
 {
-	static const struct {
-		const char *name;
-		enum log_level level;
-	} levels[] = { { "error", LOG_LEVEL_ERROR },
-		       { "warning", LOG_LEVEL_WARNING },
-		       { "info", LOG_LEVEL_INFO },
-		       { "debug", LOG_LEVEL_DEBUG } };
+	struct config *config;
+	int error;
 
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (strcmp(levels[i].name, text) == 0) {
-			*ret = levels[i].level;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	(void)signal(SIGPIPE, SIG_IGN);
+	config = load(path);
+	if (config == NULL)
+		return 2;
+	error = privileges_drop(PRIVILEGES_DAEMON);
+	if (error != 0)
+		log_warning("privileges result=kept error=\"%s\" reason=\"it has more rights than it needs\"",
+			    strerror(-error));
+	error = syscall_filter_enter(PRIVILEGES_DAEMON);
+	if (error != 0)
+		log_warning("syscall-filter result=refused error=\"%s\"", strerror(-error));
+	return app_run(config);
 }
 
 int main(int argc, char **argv)
@@ -91,11 +94,12 @@ int main(int argc, char **argv)
 	const char *path = DEFAULT_CONFIG;
 	const char *check_path = NULL;
 	enum log_level level = LOG_LEVEL_INFO;
-	struct config *config;
 	int option;
 
 	if (guard_main_wanted(argc, argv))
 		return guard_main(argc, argv);
+	if (check_runner_wanted(argc, argv))
+		return check_runner_main();
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -105,7 +109,7 @@ int main(int argc, char **argv)
 			check_path = optarg;
 			break;
 		case OPTION_LOG_LEVEL:
-			if (level_of(optarg, &level) == 0)
+			if (log_level_parse(optarg, &level) == 0)
 				break;
 			fprintf(stderr, "mlbd: --log-level: %s: use error, warning, info or debug\n", optarg);
 			return 2;
@@ -132,7 +136,5 @@ int main(int argc, char **argv)
 	if (check_path != NULL)
 		return check(check_path);
 	log_init(level);
-	(void)signal(SIGPIPE, SIG_IGN);
-	config = load(path);
-	return config != NULL ? app_run(config) : 2;
+	return run(path);
 }

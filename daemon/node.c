@@ -37,9 +37,12 @@ struct node_gone {
 	char name[NODE_NAME_MAX + 1];
 };
 
+/* One item of ours: a claim, or where ip.family is IP_NONE our word about a service. */
 struct node_publish {
 	struct ip ip;
 	struct claim claim; /* state 0: withdraw */
+	uint64_t service;
+	bool fit; /* withdraw */
 };
 
 struct node {
@@ -47,7 +50,7 @@ struct node {
 	struct election *election; /* owned */
 	struct meta meta;	   /* our own */
 	uint64_t instance;
-	struct span silence;	   /* T_s of our profile */
+	struct span rest;	   /* of a lease that a verdict without proof may leave */
 	struct gossip_lease lease; /* as the election knows it */
 	bool joined;
 	bool stopping;		      /* drain, then leave */
@@ -110,6 +113,7 @@ static void take_election_action(struct node *node, const struct election_action
 		to->claim.ip = action->ip;
 		memcpy(to->claim.iface, action->claim.iface, sizeof(to->claim.iface));
 		to->claim.mode = action->claim.mode;
+		to->claim.priority = action->claim.priority;
 		break;
 	case ELECTION_ACTION_RELEASE:
 		add_action(out, NODE_ACTION_RELEASE)->claim.ip = action->ip;
@@ -119,7 +123,7 @@ static void take_election_action(struct node *node, const struct election_action
 		break;
 	case ELECTION_ACTION_PUBLISH:
 		assert(node->publish_n < NODE_PUBLISH_MAX);
-		node->publish[node->publish_n++] = (struct node_publish){ action->ip, action->publish };
+		node->publish[node->publish_n++] = (struct node_publish){ .ip = action->ip, .claim = action->publish };
 		if (action->publish.state != CLAIM_HANDOVER)
 			break;
 		to = add_action(out, NODE_ACTION_OFFER);
@@ -137,10 +141,16 @@ static void take_election_action(struct node *node, const struct election_action
 	case ELECTION_ACTION_ASK:
 		to = add_action(out, NODE_ACTION_ASK);
 		to->claim.ip = action->ip;
+		to->claim.strangers = action->claim.strangers;
 		memcpy(to->claim.iface, action->claim.iface, sizeof(to->claim.iface));
 		break;
 	case ELECTION_ACTION_RIGHT:
 		add_action(out, NODE_ACTION_RIGHT)->right = action->right;
+		break;
+	case ELECTION_ACTION_FITNESS:
+		assert(node->publish_n < NODE_PUBLISH_MAX);
+		node->publish[node->publish_n++] =
+			(struct node_publish){ .service = action->fitness.service, .fit = action->fitness.fit };
 		break;
 	case ELECTION_ACTION_DRAINED:
 		node->drained = true;
@@ -210,8 +220,7 @@ static void take_member(struct node *node, const struct gossip_action *action, s
 		event.node.alive = gossip_state_live(member.state);
 		event.node.left = member.state == GOSSIP_LEFT;
 		event.node.released = action->member.proof == GOSSIP_PROOF_RELEASED;
-		event.node.lease_end =
-			action->member.proof == GOSSIP_PROOF_HINTED ? instant_add(now, node->silence) : now;
+		event.node.lease_end = action->member.proof == GOSSIP_PROOF_HINTED ? instant_add(now, node->rest) : now;
 		event.node.meta = meta_decode(member.meta, member.meta_len, &meta) == 0 ? &meta : NULL;
 	}
 	election_do(node, &event, out);
@@ -221,6 +230,13 @@ static void take_item(struct node *node, const struct gossip_item *item, struct 
 {
 	struct election_event event = { .kind = ELECTION_EVENT_CLAIM, .now = now };
 
+	if (fitness_key_decode(item->key, item->key_len, &event.fitness.service) == 0) {
+		event.kind = ELECTION_EVENT_FITNESS;
+		event.fitness.origin = item->origin;
+		event.fitness.fit = item->value_len == 0;
+		election_do(node, &event, out);
+		return;
+	}
 	event.claim.origin = item->origin;
 	if (claim_key_decode(item->key, item->key_len, &event.claim.ip) != 0) {
 		add_action(out, NODE_ACTION_ITEM)->item = *item; /* keys, or of a kind that a newer version knows */
@@ -302,11 +318,17 @@ static void publish_next(struct node *node, struct instant now, struct node_out 
 	uint8_t value[CLAIM_VALUE_LEN];
 
 	event.item.key = key;
-	event.item.key_len = (uint8_t)claim_key_encode(publish->ip, key);
 	event.item.value = value;
-	if (publish->claim.state != 0) {
-		claim_value_encode(&publish->claim, value);
-		event.item.value_len = sizeof(value);
+	if (publish->ip.family == IP_NONE) {
+		event.item.key_len = (uint8_t)fitness_key_encode(publish->service, key);
+		value[0] = 1;
+		event.item.value_len = publish->fit ? 0 : 1;
+	} else {
+		event.item.key_len = (uint8_t)claim_key_encode(publish->ip, key);
+		if (publish->claim.state != 0) {
+			claim_value_encode(&publish->claim, value);
+			event.item.value_len = sizeof(value);
+		}
 	}
 	event.item.more = node->publish_at < node->publish_n;
 	/* gossip may still have news that we have not read: its answer to this, packets and nothing else, goes elsewhere */
@@ -424,7 +446,7 @@ static void tick(struct node *node, struct instant now, struct node_out *out)
 }
 
 /* The events that are the election's alone, in its words. */
-static struct election_event election_event_of(const struct node_event *event)
+static struct election_event election_event_of(const struct node_event *event, uint64_t instance)
 {
 	struct election_event ret = { .now = event->now };
 	struct election_event *to = &ret;
@@ -461,9 +483,21 @@ static struct election_event election_event_of(const struct node_event *event)
 		to->kind = ELECTION_EVENT_REBALANCE;
 		to->rebalance.max_moves = ADDRESS_MAX;
 		break;
+	case NODE_EVENT_FIT:
+		to->kind = ELECTION_EVENT_FITNESS;
+		to->fitness.origin = instance;
+		to->fitness.service = fitness_service(event->fit.service);
+		to->fitness.fit = event->fit.fit;
+		break;
 	case NODE_EVENT_LOST:
 		to->kind = ELECTION_EVENT_LOST;
 		to->address.ip = event->ip;
+		break;
+	case NODE_EVENT_TAKEN:
+		to->kind = ELECTION_EVENT_TAKEN;
+		to->taken.ip = event->taken.ip;
+		to->taken.mac = event->taken.mac;
+		to->taken.hold = event->taken.hold;
 		break;
 	}
 	return ret;
@@ -491,6 +525,12 @@ static void dispatch(struct node *node, const struct node_event *event, struct n
 		return;
 	case NODE_EVENT_WITNESS:
 		gossip.kind = GOSSIP_EVENT_WITNESS;
+		gossip_do(node, &gossip);
+		return;
+	case NODE_EVENT_SEEDS:
+		gossip.kind = GOSSIP_EVENT_SEEDS;
+		gossip.seeds.endpoints = event->seeds.endpoints;
+		gossip.seeds.n = event->seeds.n;
 		gossip_do(node, &gossip);
 		return;
 	case NODE_EVENT_ITEM:
@@ -521,8 +561,10 @@ static void dispatch(struct node *node, const struct node_event *event, struct n
 	case NODE_EVENT_PATH:
 	case NODE_EVENT_ANSWER:
 	case NODE_EVENT_REBALANCE:
+	case NODE_EVENT_FIT:
 	case NODE_EVENT_LOST:
-		election = election_event_of(event);
+	case NODE_EVENT_TAKEN:
+		election = election_event_of(event, node->instance);
 		election_do(node, &election, out);
 		return;
 	}
@@ -568,14 +610,15 @@ struct node *node_new(const struct node_config *config, uint64_t seed, struct in
 	gossip.meta_len = (size_t)len;
 	copy_name(election.self, gossip.name);
 	election.instance = gossip.instance;
-	election.peers = gossip.seed_n > 0;
+	election.peers = election.peers || gossip.seed_n > 0;
 	/* eight questions fit into the verification of each profile, so that asking costs no time */
 	election.ask_interval = span_us(gossip.timers.verify.us / 20);
 	if (election.ask_interval.us < span_ms(1).us)
 		election.ask_interval = span_ms(1);
 	node->meta = config->meta;
 	node->instance = gossip.instance;
-	node->silence = gossip.timers.silence;
+	/* what was granted before T_v began lasts for so long after it */
+	node->rest = span_us(gossip.timers.silence.us - gossip.timers.beat_interval.us);
 	node->gossip = gossip_new(&gossip, seed, now);
 	node->election = election_new(&election, now);
 	if (node->gossip == NULL || node->election == NULL)

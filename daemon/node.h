@@ -28,10 +28,13 @@ enum node_event_kind {
 	NODE_EVENT_CLAIMED,	 /* the kernel has a claimed address, and it is announced */
 	NODE_EVENT_CLAIM_FAILED, /* the kernel refused it */
 	NODE_EVENT_LOST,	 /* the kernel lost it, and it cannot be put back */
+	NODE_EVENT_TAKEN,	 /* as ELECTION_EVENT_TAKEN */
 	NODE_EVENT_HINT,	 /* as GOSSIP_EVENT_HINT */
 	NODE_EVENT_WITNESS,	 /* as GOSSIP_EVENT_WITNESS */
+	NODE_EVENT_SEEDS,	 /* as GOSSIP_EVENT_SEEDS */
 	NODE_EVENT_PATH,	 /* as ELECTION_EVENT_PATH */
 	NODE_EVENT_ANSWER,	 /* as ELECTION_EVENT_ANSWER */
+	NODE_EVENT_FIT,		 /* our health check of a service passed or failed; fit is what never was unfit */
 	NODE_EVENT_REBALANCE,	 /* hand over what would be placed better elsewhere, without bound */
 	NODE_EVENT_ITEM,	 /* write or delete one of our own items that is no claim */
 };
@@ -57,7 +60,20 @@ struct node_event {
 			struct ip ip;
 			struct mac mac;
 		} answer;
+		struct {
+			const char *service; /* name, borrowed for the step */
+			bool fit;
+		} fit;
 		struct gossip_write item;
+		struct {
+			const struct endpoint *endpoints; /* borrowed for the step */
+			size_t n;
+		} seeds;
+		struct {
+			struct ip ip;
+			struct mac mac;
+			struct span hold;
+		} taken;
 	};
 };
 
@@ -73,7 +89,7 @@ enum node_action_kind {
 	NODE_ACTION_DRAINED,
 	NODE_ACTION_STOPPED,
 	NODE_ACTION_WITNESS, /* as GOSSIP_ACTION_WITNESS */
-	NODE_ACTION_ASK,     /* as ELECTION_ACTION_ASK: claim.ip, claim.iface */
+	NODE_ACTION_ASK,     /* as ELECTION_ACTION_ASK: claim.ip, claim.iface, claim.strangers */
 	NODE_ACTION_RIGHT,   /* as ELECTION_ACTION_RIGHT */
 	NODE_ACTION_OFFER,   /* we ask another to take an address over: it will announce it soon */
 	NODE_ACTION_ITEM,    /* an item of another origin that is no claim; value_len 0: gone */
@@ -87,6 +103,8 @@ struct node_action {
 			struct ip ip;
 			char iface[IFACE_NAME_MAX + 1];
 			enum claim_mode mode;
+			unsigned int priority;
+			bool strangers;
 		} claim; /* RELEASE and ANNOUNCE use ip alone */
 		struct {
 			char name[NODE_NAME_MAX + 1];

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -219,4 +221,14 @@ void process_check(struct instant now)
 struct process_state process_state_get(void)
 {
 	return state;
+}
+
+uint64_t process_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return 0;
+	return (uint64_t)data[1].effective << 32 | data[0].effective;
 }

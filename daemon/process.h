@@ -8,6 +8,7 @@
 #define MLB_DAEMON_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/time.h"
 
@@ -32,5 +33,7 @@ void process_init(int realtime_priority, bool lock_memory);
 void process_check(struct instant now);
 /* What is in force now. */
 struct process_state process_state_get(void);
+/* Effective capabilities of this process, bit by bit (linux/capability.h); 0 where they cannot be read. */
+uint64_t process_capabilities(void);
 
 #endif

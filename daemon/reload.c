@@ -6,8 +6,11 @@
 
 #include "base/clock.h"
 #include "daemon/app.h"
+#include "daemon/check.h"
+#include "daemon/checks.h"
 #include "daemon/conflicts.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 #include "daemon/notify.h"
 
 void app_log_errors(const struct config_errors *errors)
@@ -21,6 +24,7 @@ void app_log_errors(const struct config_errors *errors)
 /* What only the running host can tell: an address that no interface of a node that should serve it can carry. */
 void app_check_host(const struct app *app, const struct config *config, struct config_errors *errors)
 {
+	check_problems(config, errors);
 	for (size_t i = 0; i < config->service_n; i++) {
 		const struct config_service *service = &config->services[i];
 		char key[SERVICE_NAME_MAX + 32];
@@ -95,7 +99,10 @@ static void warn_restart_keys(const struct config *now, const struct config *nex
 			now->process.lock_memory != next->process.lock_memory,
 		"process", "one stays");
 	warn_if(now->partition != next->partition, "partition", "one stays");
+	warn_if(now->conflict.first_probe != next->conflict.first_probe, "conflict.probeBeforeFirstClaim", "one stays");
+	warn_if(now->conflict.hold_down != next->conflict.hold_down, "conflict.holdDown", "one stays");
 	warn_if(fencing_differs(now, next), "fencing", "one stays");
+	warn_if(!config_kubernetes_equal(&now->kubernetes, &next->kubernetes), "kubernetes", "one stays");
 	warn_if(strcmp(now->control.socket, next->control.socket) != 0, "control.socket", "one stays");
 }
 
@@ -116,6 +123,7 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 				      "reload refused: the running configuration stays");
 		config_errors_free(&errors);
 		config_free(next);
+		metrics_reloaded(app, false);
 		notify_ready();
 		return -EINVAL;
 	}
@@ -124,16 +132,19 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 	app->config = next;
 	keyring_reload(app->keyring, next);
 	conflicts_configure(app);
-	if (app_apply_services(app) != 0) {
+	if (checks_apply(app, former) != 0 || app_apply_services(app) != 0) {
 		app->config = former; /* the election still borrows its services */
 		config_free(next);
 		snprintf(error, error_cap, "out of memory");
 		log_error("reload-refused error=\"out of memory\" action=\"the running configuration stays\"");
+		metrics_reloaded(app, false);
 		notify_ready();
 		return -ENOMEM;
 	}
 	app_refresh_meta(app);
 	config_free(former);
+	app_configure_log(next);
+	metrics_reloaded(app, true);
 	log_info("reloaded file=%s services=%zu", next->path, next->service_n);
 	(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG, "configuration reloaded");
 	notify_ready();

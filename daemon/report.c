@@ -57,6 +57,14 @@ void report_owner(struct app *app, const struct node_action *action)
 	event_field_add(event, "epoch", "%llu", (unsigned long long)action->owner.epoch);
 }
 
+void report_name_conflict(const struct app *app, struct endpoint holder)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	log_error("name-conflict name=%s holder=%s action=\"stop: give this node another node.name\"",
+		  app->config->node.name, endpoint_format(holder, text));
+}
+
 void report_joined(struct app *app, bool alone)
 {
 	if (alone)

@@ -9,5 +9,7 @@
 void report_member(struct app *app, const struct node_action *action);
 void report_owner(struct app *app, const struct node_action *action);
 void report_joined(struct app *app, bool alone);
+/* Another node has our name. */
+void report_name_conflict(const struct app *app, struct endpoint holder);
 
 #endif

@@ -50,11 +50,11 @@ static const struct held *find_asked_for(const struct host *host, struct port *p
 
 void responder_arp(struct host *host, struct port *port, const struct arp_packet *packet, struct instant now)
 {
+	bool owned = find_asked_for(host, port, packet->target_ip, now) != NULL;
 	struct arp_packet reply;
 
-	/* sender = target announces, it does not ask: the owner of the host decides what follows */
-	if (packet->operation != ARP_OP_REQUEST || ip_equal(packet->sender_ip, packet->target_ip) ||
-	    find_asked_for(host, port, packet->target_ip, now) == NULL)
+	/* the MAC after that, which looks whether it has changed */
+	if (arp_judge(packet, port->mac, owned) != ARP_ANSWER)
 		return;
 	reply = arp_reply(port->mac, packet->target_ip, packet);
 	host_queue_arp(host, port, &reply);

@@ -9,8 +9,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/checks.h"
+#include "daemon/conflicts.h"
+#include "daemon/diagnose.h"
 #include "daemon/explain.h"
 #include "daemon/fencing.h"
+#include "daemon/kubernetes.h"
+#include "daemon/log.h"
 
 /* Wall-clock time of a monotonic instant, for people. */
 static void add_time(cJSON *object, const char *key, struct instant at, struct instant now)
@@ -36,13 +41,9 @@ static void add_count(cJSON *object, const char *key, uint64_t count)
 static void add_member_counts(cJSON *status, const struct gossip *gossip)
 {
 	cJSON *members = cJSON_AddObjectToObject(status, "members");
-	size_t counts[GOSSIP_LEFT + 1] = { 0 };
-	struct gossip_member member;
+	size_t counts[GOSSIP_LEFT + 1];
 
-	for (size_t i = 0; i < gossip_member_n(gossip); i++) {
-		gossip_member_at(gossip, i, &member);
-		counts[member.state]++;
-	}
+	gossip_member_counts(gossip, counts);
 	for (enum gossip_state state = GOSSIP_ALIVE; state <= GOSSIP_LEFT; state++)
 		add_count(members, gossip_state_name(state), counts[state]);
 }
@@ -50,15 +51,9 @@ static void add_member_counts(cJSON *status, const struct gossip *gossip)
 static void add_address_counts(cJSON *status, const struct election *election)
 {
 	cJSON *addresses = cJSON_AddObjectToObject(status, "addresses");
-	struct election_address address;
-	size_t held = 0;
-	size_t unowned = 0;
+	size_t held, unowned;
 
-	for (size_t i = 0; i < election_address_n(election); i++) {
-		election_address_at(election, i, &address);
-		held += address.held;
-		unowned += address.owner == NULL;
-	}
+	election_address_counts(election, &held, &unowned);
 	add_count(addresses, "total", election_address_n(election));
 	add_count(addresses, "held", held);
 	add_count(addresses, "unowned", unowned);
@@ -101,6 +96,22 @@ static void add_fencing(cJSON *status, const struct app *app)
 		cJSON_AddNullToObject(fencing, "guardPid");
 }
 
+static void add_kubernetes(cJSON *status, const struct app *app)
+{
+	struct kubernetes_view view;
+	cJSON *kubernetes;
+
+	if (!kubernetes_view(app, &view))
+		return;
+	kubernetes = cJSON_AddObjectToObject(status, "kubernetes");
+	cJSON_AddBoolToObject(kubernetes, "fresh", view.fresh);
+	cJSON_AddBoolToObject(kubernetes, "synced", view.synced);
+	cJSON_AddBoolToObject(kubernetes, "configGood", view.config_good);
+	cJSON_AddStringToObject(kubernetes, "leader", view.leader);
+	add_count(kubernetes, "services", view.service_n);
+	cJSON_AddStringToObject(kubernetes, "problem", view.why);
+}
+
 static cJSON *get_status(void *arg)
 {
 	const struct app *app = arg;
@@ -124,6 +135,7 @@ static cJSON *get_status(void *arg)
 	add_address_counts(status, node_election(app->node));
 	add_traffic(status, app);
 	add_fencing(status, app);
+	add_kubernetes(status, app);
 	loop = cJSON_AddObjectToObject(status, "loop");
 	add_count(loop, "latenessP99Us", (uint64_t)histogram_percentile(&app->lateness, 990).us);
 	add_count(loop, "latenessMaxUs", (uint64_t)app->lateness.max.us);
@@ -220,6 +232,22 @@ static cJSON *address_document(const struct election_address *address, struct in
 	return object;
 }
 
+/* Of a service that this node checks. */
+static void add_check(cJSON *object, const struct check *check, struct instant now)
+{
+	cJSON *to = cJSON_AddObjectToObject(object, "check");
+	struct check_status status;
+
+	check_status(check, &status);
+	cJSON_AddStringToObject(to, "state", !status.decided ? "unknown" : status.passing ? "passing" : "failing");
+	add_time(to, "since", status.since, now);
+	cJSON_AddStringToObject(to, "output", status.text);
+	add_count(to, "passed", status.passed_n);
+	add_count(to, "failed", status.failed_n);
+	add_count(to, "late", status.late_n);
+	cJSON_AddNumberToObject(to, "tookMs", (double)status.took.us / 1000);
+}
+
 static cJSON *get_services(void *arg)
 {
 	const struct app *app = arg;
@@ -239,6 +267,8 @@ static cJSON *get_services(void *arg)
 			service = address.service;
 			cJSON_AddStringToObject(object, "name", service);
 			addresses = cJSON_AddArrayToObject(object, "addresses");
+			if (checks_find(app, service) != NULL)
+				add_check(object, checks_find(app, service), now);
 			cJSON_AddItemToArray(list, object);
 		}
 		cJSON_AddItemToArray(addresses, address_document(&address, now));
@@ -329,6 +359,21 @@ static int command_keys(struct app *app, const char *verb, const cJSON *body, cJ
 	return status;
 }
 
+/* Until the next reload whose configuration has a level, or the end of the daemon. */
+static int set_log_level(struct app *app, const cJSON *body, char *error, size_t error_cap)
+{
+	const char *text = text_of(body, "level");
+	enum log_level level;
+
+	if (text == NULL || log_level_parse(text, &level) != 0)
+		return refuse(400, error, error_cap, "level", "must be error, warning, info or debug");
+	log_level_set(LOG_LEVEL_DEBUG); /* this line is always written */
+	log_warning("log-level to=%s", text);
+	log_level_set(level);
+	(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG, "log level: %s", text);
+	return 200;
+}
+
 static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *reply, char *error, size_t error_cap)
 {
 	struct app *app = arg;
@@ -350,10 +395,18 @@ static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *re
 	}
 	if (strcmp(verb, "reload") == 0)
 		return app_reload(app, error, error_cap) == 0 ? 200 : 409;
+	if (strcmp(verb, "log-level") == 0)
+		return set_log_level(app, body, error, error_cap);
 	if (strcmp(verb, "handover") == 0)
 		return handover(app, body, error, error_cap);
 	if (strcmp(verb, "services/explain") == 0)
 		return explain_service(node_election(app->node), text_of(body, "service"), reply, error, error_cap);
+	if (strcmp(verb, "conflicts") == 0) {
+		conflicts_document(app, reply);
+		return 200;
+	}
+	if (strcmp(verb, "diagnose") == 0)
+		return diagnose_document(app, reply) == 0 ? 200 : refuse(500, error, error_cap, verb, "no memory");
 	if (strcmp(verb, "keys") == 0 || strncmp(verb, "keys/", 5) == 0)
 		return command_keys(app, verb, body, reply, error, error_cap);
 	return refuse(404, error, error_cap, verb, "no such command");

@@ -53,7 +53,7 @@ int claim_value_decode(const uint8_t *value, size_t len, struct claim *ret)
 	claim.majority = wire_read_u8(&r) & CLAIM_MAJORITY;
 	claim.epoch = wire_read_u64(&r);
 	claim.successor = wire_read_u64(&r);
-	if (r.failed || claim.epoch > CLAIM_EPOCH_MAX || (claim.state != CLAIM_HELD && claim.state != CLAIM_HANDOVER))
+	if (r.failed || claim.epoch > CLAIM_EPOCH_MAX || claim.state < CLAIM_HELD || claim.state > CLAIM_GIVEN_UP)
 		return -EBADMSG;
 	*ret = claim;
 	return 0;

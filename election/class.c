@@ -116,6 +116,7 @@ struct sought_class {
 	const struct election *e;
 	uint32_t profile;
 	uint32_t subnet;
+	uint64_t unfit;
 };
 
 /* Interfaces that a service names carry its addresses whatever their subnets. */
@@ -132,20 +133,22 @@ static bool same_class(const void *ctx, uint32_t value)
 	uint32_t example = p->classes[value].example;
 
 	return p->services[p->service[example]].profile == sought->profile &&
-	       p->classes[value].subnet == sought->subnet;
+	       p->classes[value].subnet == sought->subnet && p->classes[value].unfit == sought->unfit;
 }
 
 static uint32_t class_get(const struct election *e, uint32_t address)
 {
 	struct placement *p = e->placement;
-	struct sought_class sought = { e, p->services[p->service[address]].profile, subnet_asked(e, address) };
-	uint64_t hash = hash_mix((uint64_t)sought.profile << 32 | sought.subnet);
+	const struct placed_service *service = &p->services[p->service[address]];
+	struct sought_class sought = { e, service->profile, subnet_asked(e, address), service->unfit };
+	uint64_t hash = hash_mix(((uint64_t)sought.profile << 32 | sought.subnet) + sought.unfit);
 	uint32_t *place = table_place(p, hash, same_class, &sought);
 
 	if (*place == SLOT_NONE) {
 		*place = (uint32_t)p->class_n;
-		p->classes[p->class_n++] =
-			(struct class){ .example = address, .subnet = sought.subnet, .row = CLASS_ROW_MAX };
+		p->classes[p->class_n++] = (struct class){
+			.example = address, .subnet = sought.subnet, .unfit = sought.unfit, .row = CLASS_ROW_MAX
+		};
 	}
 	return *place;
 }
@@ -195,6 +198,40 @@ static void make_kinds(struct placement *p)
 	}
 }
 
+static bool same_service(const void *ctx, uint32_t value)
+{
+	const struct sought_kind *sought = ctx;
+
+	return fitness_service(sought->p->services[value].service->name) == sought->hash;
+}
+
+/* The nodes that cannot serve each; sets are told apart by 64 bits. */
+static void find_unfit(const struct election *e)
+{
+	struct placement *p = e->placement;
+
+	for (size_t i = 0; i < p->service_n; i++)
+		p->services[i].unfit = 0;
+	if (e->unfit_n == 0)
+		return;
+	table_clear(p);
+	for (size_t i = 0; i < p->service_n; i++) {
+		struct sought_kind sought = { p, fitness_service(p->services[i].service->name) };
+
+		*table_place(p, sought.hash, same_service, &sought) = (uint32_t)i;
+	}
+	for (size_t i = 0; i < e->unfit_max; i++) {
+		struct sought_kind sought = { p, e->unfits[i].service };
+		uint32_t service;
+
+		if (e->unfits[i].origin == 0)
+			continue;
+		service = *table_place(p, sought.hash, same_service, &sought);
+		if (service != SLOT_NONE)
+			p->services[service].unfit += hash_mix(e->unfits[i].origin);
+	}
+}
+
 void classes_refresh(const struct election *e)
 {
 	struct placement *p = e->placement;
@@ -204,6 +241,7 @@ void classes_refresh(const struct election *e)
 	if (!p->classes_stale)
 		return;
 	p->class_n = 0;
+	find_unfit(e);
 	table_clear(p);
 	for (size_t i = 0; i < e->list_n; i++)
 		p->class[e->list[i]] = class_get(e, e->list[i]);
@@ -218,9 +256,10 @@ void classes_refresh(const struct election *e)
 
 unsigned int service_score(const struct election_service *service, const struct node *node)
 {
-	unsigned int score = 0;
+	const struct election_place *place = service->placed ? election_place_find(service, node->name) : NULL;
+	unsigned int score = place != NULL ? place->score : 0;
 
-	for (size_t i = 0; i < service->preference_n; i++) {
+	for (size_t i = 0; i < service->preference_n && !service->placed; i++) {
 		const struct election_preference *preference = &service->preferences[i];
 
 		if (label_selector_matches(&preference->selector, &node->meta.labels))
@@ -233,9 +272,11 @@ static uint16_t value_of(const struct election *e, uint32_t class, const struct 
 {
 	const struct address *address = &e->addresses[e->placement->classes[class].example];
 
-	if (!node->used || !is_candidate(node, address))
+	if (!node->used || !is_candidate(e, node, address))
 		return 0;
-	return (uint16_t)(1 + service_score(address->service, node));
+	if (is_isolated(node, address))
+		return VALUE_ISOLATED;
+	return (uint16_t)(VALUE_ISOLATED + 1 + service_score(address->service, node));
 }
 
 const uint16_t *class_row(const struct election *e, uint32_t class)

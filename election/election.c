@@ -10,7 +10,8 @@
  *   ours, and another claim beats us let go at once, withdraw (after a hand-over, or after a partition)
  *   another's, handed over to us     claim with the next epoch; the former owner lets go when it hears of that
  *   another's                        nothing: ownership is sticky, whoever returns takes nothing
- *   nobody's                         the best-ranked candidate claims at once, the k-th after k * claim_backoff
+ *   nobody's                         the best-ranked candidate claims at once, the k-th after k * claim_backoff, in which
+ *                                    nothing was heard of the best-ranked one's claims: it may have thousands to make
  *
  * Nothing is claimed before START: a starting node first hears what others own. A claim of a dead node holds nothing, but its
  * epoch is remembered, so that the next one is higher.
@@ -20,34 +21,16 @@
 #include "election/election.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
 #include "election/internal.h"
 
+/* So many looks at one's rank in the time that one place in it costs. */
+#define RANK_LOOKS 6
+
 /* Actions that one look at one address can cause. */
 #define LOOK_ACTION_MAX 6
-
-void election_config_defaults(struct election_config *config)
-{
-	config->partition = PARTITION_AVAILABLE;
-	config->right_grace = span_ms(500);
-	config->regain_delay = span_ms(50);
-	config->meeting = span_ms(500);
-	config->path_ahead = span_ms(100);
-	config->ask_interval = span_ms(5);
-	config->claim_backoff = span_ms(300);
-	config->handover_timeout = span_s(1);
-	config->handover_linger = span_ms(10);
-	config->failed_hold = span_s(5);
-	config->majority_stable = span_s(3);
-	config->rebalance = REBALANCE_NEVER;
-	config->rebalance_delay = span_s(60);
-	config->rebalance_rate = 10;
-	config->node_max = MEMBER_DEFAULT;
-	config->address_max = ADDRESS_MAX;
-}
 
 /* --- addresses ------------------------------------------------------------------------------------------------------ */
 
@@ -86,6 +69,7 @@ static struct address *address_get(struct election *e, struct ip ip)
 	address->handover_until = INSTANT_NEVER;
 	address->stop_until = INSTANT_NEVER;
 	address->linger_until = INSTANT_NEVER;
+	address->outdone_at = INSTANT_NEVER;
 	address->wake = INSTANT_NEVER;
 	address->asked = INSTANT_NEVER;
 	return address;
@@ -120,6 +104,11 @@ static void publish(struct election *e, const struct address *address)
 	add(e, ELECTION_ACTION_PUBLISH, address)->publish = address->own;
 }
 
+static bool is_lost(const struct address *address)
+{
+	return address->configured && address->owner == 0 && address->last_owner != 0;
+}
+
 /* The one place where the effective owner changes. */
 static void set_owner(struct election *e, struct address *address, uint64_t owner, enum election_reason reason)
 {
@@ -127,11 +116,20 @@ static void set_owner(struct election *e, struct address *address, uint64_t owne
 
 	if (address->owner == owner)
 		return;
+	if (is_lost(address))
+		e->lost_n--;
 	if (owner == 0) {
 		address->last_owner = address->owner;
 		address->orphan_since = e->now;
 	}
 	placement_owner(e, address, owner);
+	if (owner != 0 && (address->owner != 0 || address->last_owner != 0))
+		address->moved = e->now;
+	if (owner != 0) {
+		holddown_owner(e, address, owner);
+		address->yielded_until = e->now;
+		address->promised = 0;
+	}
 	address->why = reason;
 	address->since = e->now;
 	action = add(e, ELECTION_ACTION_OWNER, address);
@@ -141,6 +139,8 @@ static void set_owner(struct election *e, struct address *address, uint64_t owne
 	action->owner.epoch = address->epoch_max;
 	action->owner.reason = reason;
 	address->owner = owner;
+	if (is_lost(address) && e->lost_n++ == 0)
+		e->lost_since = e->now;
 }
 
 void let_go(struct election *e, struct address *address, uint64_t to, enum election_reason reason)
@@ -151,6 +151,7 @@ void let_go(struct election *e, struct address *address, uint64_t to, enum elect
 	address->handover_until = INSTANT_NEVER;
 	address->stop_until = INSTANT_NEVER;
 	address->linger_until = INSTANT_NEVER;
+	address->outdone_at = INSTANT_NEVER;
 	address->tried = 0;
 	e->held_n--;
 	address->unpublished = false;
@@ -161,7 +162,8 @@ void let_go(struct election *e, struct address *address, uint64_t to, enum elect
 			e->now); /* another may claim it already, or another interface of ours may carry it */
 }
 
-static void take(struct election *e, struct address *address, enum election_reason reason)
+/* `agreed`: the owner serves until we say that we do, so not before the kernel has the address. */
+static void take(struct election *e, struct address *address, enum election_reason reason, bool agreed)
 {
 	const struct node *self = node_find(e, e->config.instance);
 	const struct segment *segment = usable_segment(self, address);
@@ -171,12 +173,12 @@ static void take(struct election *e, struct address *address, enum election_reas
 	memcpy(address->iface, segment->iface, sizeof(address->iface));
 	memcpy(action->claim.iface, segment->iface, sizeof(action->claim.iface));
 	action->claim.mode = address->service->mode;
+	action->claim.priority = address->service->priority;
 	address->epoch_max++;
 	address->own = (struct claim){ .epoch = address->epoch_max, .majority = e->majority, .state = CLAIM_HELD };
 	address->lost = false;
 	e->held_n++;
-	/* In a hand-over the former owner serves until we say that we do: not before the kernel has the address. */
-	address->unpublished = reason == ELECTION_REASON_HANDOVER;
+	address->unpublished = agreed;
 	if (!address->unpublished)
 		publish(e, address);
 	set_owner(e, address, e->config.instance, reason);
@@ -193,18 +195,23 @@ void offer(struct election *e, struct address *address, uint64_t successor, stru
 	publish(e, address);
 }
 
-/* We want to go: find a successor, then another; let go when nobody takes it. */
-static void look_stopping(struct election *e, struct address *address)
+/* We want to go, or cannot serve: find a successor, then another; let go when nobody takes it. */
+static void look_stopping(struct election *e, struct address *address, enum election_reason reason)
 {
 	const struct node *next;
+	struct instant held_down = holddown_until(e, address, DAMPING_NEED);
 
+	if (!e->draining && address->stop_until.us == INSTANT_NEVER.us && instant_before(e->now, held_down)) {
+		wake_at(e, address, held_down);
+		return;
+	}
 	if (address->stop_until.us == INSTANT_NEVER.us)
 		address->stop_until = instant_add(e->now, e->config.handover_timeout);
 	wake_at(e, address, address->stop_until);
 	if (address->handover_until.us != INSTANT_NEVER.us && !instant_reached(address->handover_until, e->now)) {
 		const struct node *successor = node_find(e, address->own.successor);
 
-		if (successor != NULL && is_candidate(successor, address)) {
+		if (successor != NULL && is_candidate(e, successor, address)) {
 			wake_at(e, address, address->handover_until);
 			if (!instant_reached(address->stop_until, e->now))
 				return;
@@ -216,7 +223,7 @@ static void look_stopping(struct election *e, struct address *address)
 	if (next == NULL)
 		next = best_candidate(e, address, e->config.instance, 0); /* the only one: it has all of the time */
 	if (next == NULL || instant_reached(address->stop_until, e->now))
-		let_go(e, address, 0, ELECTION_REASON_STOPPED);
+		let_go(e, address, 0, reason);
 	else
 		offer(e, address, next->instance, span_us(e->config.handover_timeout.us / 2));
 }
@@ -227,22 +234,41 @@ static void look_offered(struct election *e, struct address *address)
 	const struct node *successor = node_find(e, address->own.successor);
 
 	if (!instant_reached(address->handover_until, e->now) && successor != NULL &&
-	    is_candidate(successor, address)) {
+	    is_candidate(e, successor, address)) {
 		wake_at(e, address, address->handover_until);
 		return;
 	}
 	address->own.state = CLAIM_HELD;
 	address->own.successor = 0;
 	address->handover_until = INSTANT_NEVER;
+	address->stop_until = INSTANT_NEVER;
+	address->tried = 0;
 	publish(e, address);
 }
 
-static bool self_fit(const struct election *e, const struct address *address)
+/* Can our interface still carry it? */
+static bool self_carries(const struct election *e, const struct address *address)
+{
+	const struct node *self = node_find(e, e->config.instance);
+
+	return self != NULL && usable_on(self, address, address->iface);
+}
+
+static bool self_passes(const struct election *e, const struct address *address)
+{
+	const struct node *self = node_find(e, e->config.instance);
+
+	return self != NULL && fit_for(e, self, address->service);
+}
+
+/* Are we meant to serve it: ready, selected, and fit? Where not, our kernel serves on until somebody else does. */
+static bool self_serves(const struct election *e, const struct address *address)
 {
 	const struct node *self = node_find(e, e->config.instance);
 	const struct election_service *service = address->service;
 
-	return self != NULL && self->meta.ready && usable_on(self, address, address->iface) &&
+	return self != NULL && self->meta.ready && self_passes(e, address) &&
+	       (!service->placed || election_place_find(service, self->name) != NULL) &&
 	       label_selectors_match(service->selectors, service->selector_n, &self->meta.labels);
 }
 
@@ -273,9 +299,26 @@ static void look_handed_over(struct election *e, struct address *address, uint64
 	if (address->linger_until.us == INSTANT_NEVER.us)
 		address->linger_until = instant_add(e->now, e->config.handover_linger);
 	if (instant_reached(address->linger_until, e->now))
-		let_go(e, address, owner, ELECTION_REASON_HANDOVER);
+		let_go(e, address, owner, self_passes(e, address) ? ELECTION_REASON_HANDOVER : ELECTION_REASON_UNFIT);
 	else
 		wake_at(e, address, address->linger_until);
+}
+
+/* Where the switch is dead for all, we may only be the first to know. */
+static bool is_silent_for_long(struct election *e, struct address *address)
+{
+	const struct node *self = node_find(e, e->config.instance);
+
+	if (!is_outdone(e, self, address)) {
+		address->outdone_at = INSTANT_NEVER;
+		if (is_isolated(self, address)) /* doubts may end without a word */
+			wake_at(e, address, instant_add(e->now, e->config.isolation_grace));
+		return false;
+	}
+	if (address->outdone_at.us == INSTANT_NEVER.us)
+		address->outdone_at = instant_add(e->now, e->config.isolation_grace);
+	wake_at(e, address, address->outdone_at);
+	return instant_reached(address->outdone_at, e->now);
 }
 
 static void look_held(struct election *e, struct address *address)
@@ -292,7 +335,7 @@ static void look_held(struct election *e, struct address *address)
 	follow_majority(e, address);
 	claim = holder(e, address, &owner);
 	if (owner != e->config.instance && claim->state == CLAIM_HANDOVER && claim->successor == e->config.instance &&
-	    self_fit(e, address) && !e->draining) {
+	    self_carries(e, address) && self_serves(e, address) && !e->draining) {
 		/* a rival that gives it to us, who hold it already: go on, above its claim */
 		address->own.epoch = ++address->epoch_max;
 		publish(e, address);
@@ -304,10 +347,15 @@ static void look_held(struct election *e, struct address *address)
 		look_handed_over(e, address, owner);
 	else if (owner != e->config.instance)
 		let_go(e, address, owner, ELECTION_REASON_CONFLICT);
-	else if (!self_fit(e, address))
+	else if (!self_carries(e, address))
 		let_go(e, address, 0, ELECTION_REASON_INELIGIBLE);
+	else if (is_silent_for_long(e, address))
+		let_go(e, address, 0,
+		       ELECTION_REASON_ISOLATED); /* nobody reaches us there: no hand-over could be seen */
+	else if (!self_serves(e, address))
+		look_stopping(e, address, self_passes(e, address) ? ELECTION_REASON_INELIGIBLE : ELECTION_REASON_UNFIT);
 	else if (e->draining)
-		look_stopping(e, address);
+		look_stopping(e, address, ELECTION_REASON_STOPPED);
 	else if (address->own.state == CLAIM_HANDOVER)
 		look_offered(e, address);
 }
@@ -316,27 +364,39 @@ static void look_held(struct election *e, struct address *address)
 static void look_orphan(struct election *e, struct address *address)
 {
 	const struct node *self = node_find(e, e->config.instance);
+	struct instant held_off;
 	struct instant turn;
 	struct instant look;
 
-	if (!e->started || !e->right || e->draining || self == NULL || !is_candidate(self, address))
+	if (!e->started || !e->right || e->draining || self == NULL || !is_candidate(e, self, address) ||
+	    is_outdone(e, self, address))
 		return;
-	if (!instant_reached(address->failed_until, e->now)) {
-		wake_at(e, address, address->failed_until);
+	held_off = instant_before(address->failed_until, address->yielded_until) ? address->yielded_until
+										 : address->failed_until;
+	if (!instant_reached(held_off, e->now)) {
+		wake_at(e, address, held_off);
 		return;
 	}
 	if (in_doubt(e)) { /* our watchers are silent: either they die, or we are the one who is cut off */
 		wake_at(e, address, instant_add(e->now, e->config.regain_delay));
 		return;
 	}
-	turn = instant_add(address->orphan_since,
-			   span_mul(e->config.claim_backoff, (int64_t)rank_of(e, address, self)));
-	if (!instant_reached(turn, e->now))
-		wake_at(e, address, turn);
-	else if (!fence_open(e, address, &look))
+	held_off = holddown_orphan(e, address, self);
+	if (instant_before(e->now, held_off)) {
+		address->orphan_since = held_off; /* turns begin then, or all would come at once */
+		wake_at(e, address, held_off);
+		return;
+	}
+	turn = turn_of(e, address, self);
+	if (!instant_reached(turn, e->now)) /* or sooner: the claims of others move the plan, and with it our rank */
+		wake_at(e, address,
+			instant_min(turn, instant_add(e->now, span_us(e->config.claim_backoff.us / RANK_LOOKS))));
+	else if (!fence_open(e, address, &look)) {
 		wake_at(e, address, look);
-	else
-		take(e, address, reason_of_loss(e, address, e->config.instance));
+		if (fence_answered(e, address)) /* turns begin when it falls silent, or all would come at once */
+			address->orphan_since = e->now;
+	} else
+		take(e, address, reason_of_loss(e, address, e->config.instance), false);
 }
 
 static void look_free(struct election *e, struct address *address)
@@ -347,10 +407,10 @@ static void look_free(struct election *e, struct address *address)
 
 	claim = holder(e, address, &owner);
 	if (claim != NULL && claim->state == CLAIM_HANDOVER && claim->successor == e->config.instance && e->started &&
-	    e->right && !e->draining && self != NULL && is_candidate(self, address) &&
+	    e->right && !e->draining && self != NULL && is_candidate(e, self, address) &&
 	    instant_reached(address->failed_until, e->now)) {
 		set_owner(e, address, owner, reason_of_loss(e, address, owner));
-		take(e, address, ELECTION_REASON_HANDOVER);
+		take(e, address, reason_of_loss(e, address, e->config.instance), true);
 		return;
 	}
 	set_owner(e, address, owner, reason_of_loss(e, address, owner));
@@ -444,6 +504,9 @@ static void take_services(struct election *e, const struct election_service *ser
 			e->list[e->list_n++] = (uint32_t)(address - e->addresses);
 		}
 	}
+	e->lost_n = 0;
+	for (size_t i = 0; i < e->list_n; i++)
+		e->lost_n += is_lost(&e->addresses[e->list[i]]);
 	placement_services(e);
 	e->removed_pending = true;
 	look_at_all(e);
@@ -507,9 +570,11 @@ static struct rival *rival_slot(const struct election *e, struct address *addres
 static void take_claim(struct election *e, const struct election_event *event)
 {
 	const struct rival claim = { event->claim.origin, event->claim.claim };
+	const struct rival *before;
 	struct address *address;
 	struct rival *slot;
 	uint64_t owner;
+	bool news;
 
 	if (event->claim.origin == e->config.instance)
 		return;
@@ -518,9 +583,19 @@ static void take_claim(struct election *e, const struct election_event *event)
 		return;
 	if (event->claim.claim.epoch > address->epoch_max)
 		address->epoch_max = event->claim.claim.epoch;
+	before = rival_of(address, event->claim.origin);
+	if (before != NULL && before->claim.state == CLAIM_HANDOVER && event->claim.claim.state == 0)
+		address->promised = before->claim.successor;
+	news = before == NULL || before->claim.epoch != claim.claim.epoch;
 	drop_rival(address, event->claim.origin);
-	if (event->claim.claim.state != 0 && (slot = rival_slot(e, address, &claim)) != NULL)
+	if (event->claim.claim.state == CLAIM_GIVEN_UP)
+		holddown_given_up(e, address, event->claim.origin);
+	else if (event->claim.claim.state != 0 && (slot = rival_slot(e, address, &claim)) != NULL)
 		*slot = claim;
+	if (news)
+		holddown_rival(e, address, &claim);
+	if (news && event->claim.claim.state == CLAIM_HELD)
+		turn_claimed(e, event->claim.origin);
 	if (address->own.state != 0 && event->claim.claim.state != CLAIM_HANDOVER && address->configured) {
 		/* Two of us, or there were, and we stay: neighbours may have learnt the other one, and it may not know of us. */
 		(void)holder(e, address, &owner);
@@ -559,7 +634,7 @@ static void take_handover(struct election *e, struct ip ip, const char *name)
 	const struct node *to = node_named(e, name);
 
 	if (address == NULL || address->own.state == 0 || !address->configured || to == NULL ||
-	    to->instance == e->config.instance || !is_candidate(to, address))
+	    to->instance == e->config.instance || !is_candidate(e, to, address))
 		return;
 	offer(e, address, to->instance, e->config.handover_timeout);
 }
@@ -610,6 +685,7 @@ static void take_instance(struct election *e, uint64_t instance)
 		if (e->addresses[i].owner == e->config.instance)
 			e->addresses[i].owner = instance;
 	}
+	fitness_rename(e, e->config.instance, instance);
 	e->config.instance = instance;
 	e->publish_at = 0;
 }
@@ -665,6 +741,12 @@ static void dispatch(struct election *e, const struct election_event *event)
 	case ELECTION_EVENT_REBALANCE:
 		rebalance_start(e, event->rebalance.max_moves);
 		break;
+	case ELECTION_EVENT_FITNESS:
+		fitness_take(e, event->fitness.origin, event->fitness.service, event->fitness.fit);
+		break;
+	case ELECTION_EVENT_TAKEN:
+		holddown_taken(e, event);
+		break;
 	case ELECTION_EVENT_ANSWER:
 		fence_answer(e, event->answer.ip, event->answer.mac);
 		break;
@@ -688,68 +770,15 @@ void election_step(struct election *e, const struct election_event *event, struc
 	rebalance_tick(e);
 	announce_all(e);
 	publish_again(e);
+	fitness_say_again(e);
 	say_drained(e);
 	e->out = NULL;
 }
 
 struct instant election_deadline(const struct election *e)
 {
-	if (e->scan_at < e->list_n || e->announce_at < e->list_n || e->publish_at < e->address_n || e->removed_pending)
+	if (e->scan_at < e->list_n || e->announce_at < e->list_n || e->publish_at < e->address_n ||
+	    e->removed_pending || e->unfit_say_at < e->unfit_max)
 		return e->now;
 	return instant_min(instant_min(e->wake, rebalance_deadline(e)), instant_min(e->ask_wake, right_deadline(e)));
-}
-
-/* --- life ---------------------------------------------------------------------------------------------------------- */
-
-struct election *election_new(const struct election_config *config, struct instant now)
-{
-	struct election *e = calloc(1, sizeof(*e));
-
-	if (e == NULL)
-		return NULL;
-	assert(config->node_max > 0 && config->address_max > 0);
-	e->config = *config;
-	e->now = now;
-	e->wake = INSTANT_NEVER;
-	e->ask_wake = INSTANT_NEVER;
-	e->lease_until = now;
-	e->path_until = now;
-	e->right = true;
-	e->right_since = now;
-	e->right_at = INSTANT_NEVER;
-	e->own_ask_at = INSTANT_NEVER;
-	e->majority_since = INSTANT_NEVER;
-	e->announce_at = SIZE_MAX;
-	e->publish_at = SIZE_MAX;
-	for (e->by_ip_len = 16; e->by_ip_len < 2 * config->address_max; e->by_ip_len *= 2)
-		;
-	for (e->by_instance_len = 16; e->by_instance_len < config->node_max; e->by_instance_len *= 2)
-		;
-	e->by_instance = calloc(e->by_instance_len, sizeof(*e->by_instance));
-	e->placement = placement_new(e);
-	e->nodes = calloc(config->node_max, sizeof(*e->nodes));
-	e->addresses = calloc(config->address_max, sizeof(*e->addresses));
-	e->by_ip = calloc(e->by_ip_len, sizeof(*e->by_ip));
-	e->list = calloc(config->address_max, sizeof(*e->list));
-	if (e->nodes == NULL || e->addresses == NULL || e->by_ip == NULL || e->list == NULL || e->by_instance == NULL ||
-	    e->placement == NULL) {
-		election_free(e);
-		return NULL;
-	}
-	memset(e->by_ip, 0xff, e->by_ip_len * sizeof(*e->by_ip));
-	memset(e->by_instance, 0xff, e->by_instance_len * sizeof(*e->by_instance));
-	return e;
-}
-
-void election_free(struct election *e)
-{
-	if (e == NULL)
-		return;
-	free(e->nodes);
-	free(e->addresses);
-	free(e->by_ip);
-	free(e->by_instance);
-	placement_free(e->placement);
-	free(e->list);
-	free(e);
 }

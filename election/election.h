@@ -25,6 +25,14 @@ struct election_preference {
 	struct label_selector selector;
 };
 
+/* What one node is for a service whose nodes are listed one by one. */
+struct election_place {
+	const char *node;
+	unsigned int score;
+	const char *const *interfaces; /* allowed on that node; none: those whose subnet holds the address */
+	size_t interface_n;
+};
+
 /* One service as configured. Borrowed by the election until the next ELECTION_EVENT_SERVICES. */
 struct election_service {
 	const char *name;
@@ -35,8 +43,13 @@ struct election_service {
 	const struct label_selector *selectors; /* of nodes; none: all */
 	size_t selector_n;
 	enum claim_mode mode;
+	unsigned int
+		priority; /* 0 to SERVICE_PRIORITY_MAX: of its claims; services are looked at in the order of the list */
 	const struct election_preference *preferences;
 	size_t preference_n;
+	bool placed; /* only nodes in `places`, with their scores and interfaces instead of the above */
+	const struct election_place *places; /* in order of names; services with the same list share the pointer */
+	size_t place_n;
 	const char *group;	   /* services of one group stay together on one node; NULL: this one is by itself */
 	bool spread;		   /* its addresses are placed one by one, else together; never in a group */
 	const char *apart;	   /* services with the same tag avoid each other's nodes; NULL: none */
@@ -44,9 +57,13 @@ struct election_service {
 	size_t avoid_n;
 };
 
+/* What the node of that name is for a service that is `placed`; NULL: nothing, it is none of its places. */
+const struct election_place *election_place_find(const struct election_service *service, const char *node);
+
 enum claim_state {
 	CLAIM_HELD = 1, /* the origin owns the address */
 	CLAIM_HANDOVER, /* owns it still, and asks `successor` to take it */
+	CLAIM_GIVEN_UP, /* owns it no longer: a stranger has it. Who wants it asks the segment first */
 };
 
 /* What an owner publishes about one address; the origin is the instance that published it. */
@@ -66,6 +83,14 @@ int claim_key_decode(const uint8_t *key, size_t len, struct ip *ret);
 void claim_value_encode(const struct claim *claim, uint8_t value[CLAIM_VALUE_LEN]);
 int claim_value_decode(const uint8_t *value, size_t len, struct claim *ret);
 
+/* That a node cannot serve a service, as a replicated item: docs/PROTOCOL.md, "Fitness". The value is one byte, 1. */
+#define FITNESS_KEY_LEN 9
+size_t fitness_key_encode(uint64_t service, uint8_t key[FITNESS_KEY_LEN]);
+/* 0, or -EBADMSG; -ENOENT: the key is an item of another kind. */
+int fitness_key_decode(const uint8_t *key, size_t len, uint64_t *ret);
+/* The service in it. */
+uint64_t fitness_service(const char *name);
+
 /*
  * What an owner does that may have been voted dead because its watchers hear nothing of it (its lease has run out).
  * AVAILABLE: it goes on while something on its segment answers, for nobody takes an address whose holder's kernel answers; SAFE: it
@@ -80,6 +105,7 @@ struct election_config {
 	enum partition_policy partition;
 	bool peers;	     /* others are configured, even if we never met them */
 	bool ask_first;	     /* ask the segment before each claim of an address that nobody owns */
+	bool hold_down;	     /* addresses that move often wait: holddown.c */
 	struct span meeting; /* whoever meets the first other one may hold for so long without a lease */
 	struct span
 		right_grace; /* claims are kept for so long without the right: 0 where no gate keeps the kernel from serving */
@@ -91,7 +117,9 @@ struct election_config {
 	struct span claim_backoff;    /* the k-th candidate of an orphan waits k times this */
 	struct span handover_timeout; /* a stopping owner lets go after this even if nobody took over */
 	struct span handover_linger;  /* the former owner serves on for so long beside its successor */
-	struct span failed_hold;      /* a node whose kernel refused an address is no candidate for it for so long */
+	struct span
+		isolation_grace; /* an owner whose segment is silent lets go after this: others look at theirs meanwhile */
+	struct span failed_hold; /* a node whose kernel refused an address is no candidate for it for so long */
 	struct span
 		majority_stable; /* a claim made without a majority becomes one of a majority after so long with one */
 	enum rebalance_policy rebalance;
@@ -121,7 +149,9 @@ enum election_event_kind {
 	ELECTION_EVENT_PATH,	     /* one of our segments has answered */
 	ELECTION_EVENT_DOUBT,	     /* a member is being verified, or is heard again */
 	ELECTION_EVENT_ANSWER,	     /* the segment answered ELECTION_ACTION_ASK */
+	ELECTION_EVENT_FITNESS,	     /* an instance, we too, can or cannot serve a service */
 	ELECTION_EVENT_REBALANCE,    /* hand over what we hold and what would be placed better elsewhere */
+	ELECTION_EVENT_TAKEN, /* a stranger has an address that we hold, and it is to have it, or that we asked for with `strangers` */
 };
 
 struct election_event {
@@ -178,6 +208,16 @@ struct election_event {
 			struct mac mac;
 		} answer;
 		struct {
+			struct ip ip;
+			struct mac mac;
+			struct span hold; /* do not take it for so long */
+		} taken;
+		struct {
+			uint64_t origin;
+			uint64_t service; /* fitness_service() of its name */
+			bool fit;	  /* so it is of whoever never said otherwise */
+		} fitness;
+		struct {
 			size_t max_moves; /* placement units; 0: all that need it */
 		} rebalance;
 	};
@@ -196,6 +236,8 @@ enum election_reason {
 	ELECTION_REASON_FAILED,		  /* the kernel refused or lost the address */
 	ELECTION_REASON_STOPPED,	  /* we drain or stop and nobody took over in time */
 	ELECTION_REASON_ISOLATED,	  /* we lost the right to hold: neither watchers nor segment answer */
+	ELECTION_REASON_UNFIT,		  /* its health check fails on the owner */
+	ELECTION_REASON_TAKEN,		  /* given up to a host that is no member */
 };
 
 const char *election_reason_name(enum election_reason reason);
@@ -208,6 +250,7 @@ enum election_action_kind {
 	ELECTION_ACTION_OWNER,	  /* the owner as we see it changed: for log and events */
 	ELECTION_ACTION_DRAINED,  /* draining, and we hold nothing (any more) */
 	ELECTION_ACTION_ASK,	  /* ask the segment on claim.iface who has the address */
+	ELECTION_ACTION_FITNESS,  /* write our word about a service; fit: withdraw it */
 	ELECTION_ACTION_RIGHT,	  /* the right to hold was gained or lost; where lost, releases follow */
 };
 
@@ -218,9 +261,15 @@ struct election_action {
 		struct {
 			char iface[IFACE_NAME_MAX + 1];
 			enum claim_mode mode;
+			unsigned int priority; /* CLAIM: of the service */
+			bool strangers;	       /* ASK: should a stranger answer, then it has it: ELECTION_EVENT_TAKEN */
 		} claim;
 		struct claim publish;
 		bool right;
+		struct {
+			uint64_t service;
+			bool fit;
+		} fitness;
 		struct {
 			uint64_t
 				from; /* instance of the last owner, also where nobody was in between; 0: never owned */
@@ -264,7 +313,8 @@ struct election_address {
 	struct instant since; /* when we learnt of this owner */
 	bool held;	      /* by us */
 	const char *iface;    /* ours while held, else NULL */
-	const char *state;    /* "owned", "handover", "unowned", "starting" */
+	const char *state;    /* "owned", "handover", "unowned", "held-down", "taken" (by a stranger), "starting" */
+	struct instant held_down_until; /* we do not take it before, for it moved often; past: that does not keep us */
 	enum claim_mode mode;
 };
 
@@ -272,6 +322,8 @@ struct election_address {
 size_t election_address_n(const struct election *e);
 void election_address_at(const struct election *e, size_t index, struct election_address *ret);
 bool election_address_find(const struct election *e, struct ip ip, struct election_address *ret);
+/* Of all of them: how many we hold, and how many have no owner that we know of. */
+void election_address_counts(const struct election *e, size_t *ret_held, size_t *ret_unowned);
 /* The name of a node by instance; NULL: not known (any more). Borrowed until the next step. */
 const char *election_node_name(const struct election *e, uint64_t instance);
 /* Is the named node a candidate for the address? */
@@ -283,9 +335,10 @@ size_t election_candidates(const struct election *e, struct ip ip, const char **
 struct election_candidate {
 	const char *name; /* borrowed until the next step */
 	uint64_t instance;
-	bool owner;	     /* it is now */
-	bool candidate;	     /* could own it */
-	const char *why_not; /* static text; NULL for a candidate */
+	bool owner;	/* it is now */
+	bool candidate; /* could own it */
+	const char *
+		why_not; /* static text; NULL for a candidate, but for one whose segment is silent while others' are not */
 	unsigned int score;  /* of the service's preferences */
 	unsigned int weight; /* of the node */
 	size_t load;	     /* addresses that it holds */

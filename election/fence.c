@@ -64,7 +64,8 @@ bool election_wants_path(const struct election *e)
 	return e->watcher_n == 0 || instant_reached(instant_add(e->lease_until, ahead), e->now);
 }
 
-static void ask_one(struct election *e, const struct address *address)
+/* `strangers`: whoever answers has it; else only members that may not have let go matter. */
+static void ask_one(struct election *e, const struct address *address, bool strangers)
 {
 	const struct node *self = node_find(e, e->config.instance);
 	const struct segment *segment = self != NULL ? usable_segment(self, address) : NULL;
@@ -74,6 +75,7 @@ static void ask_one(struct election *e, const struct address *address)
 		return;
 	action = act(e, ELECTION_ACTION_ASK, address->ip);
 	memcpy(action->claim.iface, segment->iface, sizeof(action->claim.iface));
+	action->claim.strangers = strangers;
 }
 
 static void set_right(struct election *e, bool right)
@@ -100,7 +102,7 @@ static void ask_own(struct election *e)
 		if (address->own.state == 0)
 			continue;
 		asked++;
-		ask_one(e, address);
+		ask_one(e, address, false);
 	}
 }
 
@@ -193,7 +195,7 @@ static void choose(struct election *e, struct node *node)
 		if (has[family] || !was_held_by(address, node->instance))
 			continue;
 		looked++;
-		if (self == NULL || !is_candidate(self, address) || rank_of(e, address, self) > ASK_RANK_MAX)
+		if (self == NULL || !is_candidate(e, self, address) || rank_of(e, address, self) > ASK_RANK_MAX)
 			continue;
 		has[family] = true;
 		node->ask[node->ask_n++] = e->list[i];
@@ -248,7 +250,7 @@ static void hear_rival(struct election *e, struct address *address, const struct
 					  (live * 2 == known && ranks_before(address, self, rival)))))
 		return;
 	if (e->right)
-		address->failed_until =
+		address->yielded_until =
 			instant_add(e->now, span_us(e->config.claim_backoff.us * known_before(e, address, self)));
 	let_go(e, address, 0, ELECTION_REASON_CONFLICT);
 }
@@ -258,8 +260,9 @@ void fence_answer(struct election *e, struct ip ip, struct mac mac)
 	struct address *address = address_find(e, ip);
 	const struct node *rival = NULL;
 
-	if (address != NULL)
-		address->answered = e->now;
+	if (address == NULL)
+		return; /* of its own, which it has whatever its daemon does */
+	address->answered = e->now;
 	for (size_t i = 0; i < e->node_n; i++) {
 		struct node *node = &e->nodes[i];
 
@@ -272,8 +275,8 @@ void fence_answer(struct election *e, struct ip ip, struct mac mac)
 			rival = node;
 		}
 	}
-	if (rival != NULL && rival->instance != e->config.instance && address != NULL && address->own.state != 0 &&
-	    address->configured && act_room(e))
+	if (rival != NULL && rival->instance != e->config.instance && address->own.state != 0 && address->configured &&
+	    act_room(e))
 		hear_rival(e, address, rival);
 }
 
@@ -283,7 +286,7 @@ static void ask(struct election *e, struct node *node)
 		const struct address *address = &e->addresses[node->ask[i]];
 
 		if (address->configured && address->own.state == 0)
-			ask_one(e, address);
+			ask_one(e, address, false);
 	}
 	node->ask_at = instant_add(e->now, ask_interval(e, node->asked));
 }
@@ -376,7 +379,8 @@ static bool is_silent(struct election *e, struct address *address, struct instan
 {
 	struct instant quiet;
 
-	if (!dead_unfenced(e, address) && (e->met || !e->config.peers) && !e->config.ask_first && !address->lost) {
+	if (!dead_unfenced(e, address) && (e->met || !e->config.peers) && !e->config.ask_first && !address->lost &&
+	    !address->taken) {
 		address->asked = INSTANT_NEVER;
 		return true;
 	}
@@ -392,11 +396,28 @@ static bool is_silent(struct election *e, struct address *address, struct instan
 		return true;
 	}
 	if (instant_reached(address->ask_at, e->now)) {
-		ask_one(e, address);
+		ask_one(e, address, true);
 		address->ask_at = instant_add(e->now, ask_interval(e, address->asked));
 	}
 	*ret_look = instant_min(quiet, address->ask_at);
 	return false;
+}
+
+static bool has_answered(const struct election *e, uint64_t instance)
+{
+	const struct node *node = node_find(e, instance);
+
+	return node != NULL && node->asked.us != INSTANT_NEVER.us && node->answered.us != 0;
+}
+
+bool fence_answered(const struct election *e, const struct address *address)
+{
+	bool answered = has_answered(e, address->last_owner) ||
+			(address->asked.us != INSTANT_NEVER.us && address->answered.us != 0);
+
+	for (size_t i = 0; i < address->rival_n; i++)
+		answered = answered || has_answered(e, address->rivals[i].origin);
+	return answered;
 }
 
 bool fence_open(struct election *e, struct address *address, struct instant *ret_look)
@@ -415,7 +436,7 @@ bool fence_open(struct election *e, struct address *address, struct instant *ret
 		if (instant_before(*ret_look, look))
 			*ret_look = look;
 	}
-	if (known && instant_before(e->now, e->lease_until))
+	if (known && instant_before(e->now, e->lease_until) && !address->taken)
 		return open;
 	return open && is_silent(e, address, ret_look);
 }

@@ -3,12 +3,13 @@
 #ifndef MLB_ELECTION_INTERNAL_H
 #define MLB_ELECTION_INTERNAL_H
 
+#include "election/damping.h"
 #include "election/election.h"
 
 #define SLOT_NONE UINT32_MAX
 
 /* Rival claims to one address that are remembered: more than nodes that a network can split into in practice. */
-#define RIVAL_MAX 8
+#define RIVAL_MAX 4
 
 struct placement; /* placement.h */
 
@@ -20,6 +21,7 @@ struct node {
 	uint64_t instance;
 	char name[NODE_NAME_MAX + 1];
 	struct meta meta;
+	struct instant claimed; /* when we last heard of a new claim of it */
 	/* fence.c: has it let go of what it held? */
 	bool doubted;
 	bool released;
@@ -34,6 +36,13 @@ struct node {
 struct rival {
 	uint64_t origin;
 	struct claim claim;
+};
+
+/* A node that cannot serve a service; next in a chain of one hash, or free. */
+struct unfit {
+	uint64_t service; /* fitness_service() of its name */
+	uint64_t origin;  /* the node's instance; 0: free */
+	uint32_t next;
 };
 
 struct address {
@@ -51,15 +60,27 @@ struct address {
 	uint64_t last_owner;	  /* the one before, for the log */
 	enum election_reason why; /* why there is nobody, or will be another */
 	struct instant since;
+	struct instant moved; /* when it went from one owner to another, as far as we saw; 0: never */
 	struct instant orphan_since;
 	struct instant failed_until;
+	struct instant
+		yielded_until; /* given way to another's kernel: not ours before, unless others have owned it since */
 	struct instant handover_until; /* the successor must have taken it by then; NEVER: none under way */
 	struct instant stop_until;     /* a stopping owner lets go by then; NEVER: not stopping */
+	struct instant outdone_at;     /* we let go then, for our segment is silent; NEVER: it is not */
 	struct instant linger_until;   /* a successor serves; we let go then; NEVER: not yet */
 	uint64_t tried;		       /* the successor that did not answer */
-	bool lost;	      /* given up to another host, or taken from us: ask the segment before we take it again */
-	struct instant asked; /* since when the segment is asked for it; NEVER: it is not */
-	struct instant answered; /* the last time that it answered */
+	uint64_t
+		promised; /* the former owner let go because this one takes over, whose claim may be on its way; 0: none */
+	bool lost;	  /* given up to another host, or taken from us: ask the segment before we take it again */
+	struct instant asked;	    /* since when the segment is asked for it; NEVER: it is not */
+	struct instant answered;    /* the last time that it answered */
+	struct damping_moves moves; /* as far as we saw */
+	uint64_t place;		    /* holddown.c: where switches have it, a hash; 0: it never had an owner */
+	bool taken;		    /* a stranger has it, or had it last */
+	bool said_taken;	    /* we gave it up to one, and that stands published */
+	struct mac taken_by;
+	struct instant taken_until;
 	struct instant ask_at;
 	struct instant wake; /* next time to look at it */
 };
@@ -99,10 +120,19 @@ struct election {
 	size_t by_ip_len;
 	uint32_t *list; /* owned: configured ones in order */
 	size_t list_n;
-	size_t scan_at;	     /* list entries from here are to be looked at; list_n: none */
-	size_t announce_at;  /* list entries from here are to be announced again; at or beyond list_n: none */
-	size_t publish_at;   /* addresses from here are to be published again */
-	struct instant wake; /* earliest of the addresses' */
+	size_t lost_n;		   /* configured ones that had an owner and have none */
+	struct instant lost_since; /* since when there are such, or were last */
+	struct unfit *unfits;	   /* owned, unfit_max */
+	size_t unfit_n;
+	size_t unfit_max;
+	uint32_t unfit_free;	/* a slot that is free */
+	uint32_t *unfit_heads;	/* owned */
+	size_t unfit_heads_len; /* a power of two */
+	size_t unfit_say_at;	/* unfits from here are to be published again; unfit_max: none */
+	size_t scan_at;		/* list entries from here are to be looked at; list_n: none */
+	size_t announce_at;	/* list entries from here are to be announced again; at or beyond list_n: none */
+	size_t publish_at;	/* addresses from here are to be published again */
+	struct instant wake;	/* earliest of the addresses' */
 };
 
 /* --- rank.c --- */
@@ -116,17 +146,25 @@ bool node_live(const struct node *node);
 bool majority(const struct election *e);
 /* Which segment of the node could carry the address for its service; NULL: none. */
 const struct segment *usable_segment(const struct node *node, const struct address *address);
+/* Is its segment for the address silent? Then it is a candidate among such nodes only. */
+bool is_isolated(const struct node *node, const struct address *address);
+/* It is, and another candidate is not, whom nobody doubts: the last one that is left hears nobody either. */
+bool is_outdone(const struct election *e, const struct node *node, const struct address *address);
 /* Can it still carry the address on that interface? */
 bool usable_on(const struct node *node, const struct address *address, const char *iface);
-bool is_candidate(const struct node *node, const struct address *address);
+bool is_candidate(const struct election *e, const struct node *node, const struct address *address);
 /* Why it is none, as static text; NULL: it is. */
-const char *why_no_candidate(const struct node *node, const struct address *address);
+const char *why_no_candidate(const struct election *e, const struct node *node, const struct address *address);
 /* Plain rendezvous order of the address's placement unit, without scores, loads and eligibility; total. */
 bool ranks_before(const struct address *address, const struct node *a, const struct node *b);
 /* How many candidates rank before the node: none before the one that the plan names, then by score and hash. */
 size_t rank_of(const struct election *e, const struct address *address, const struct node *node);
 /* The best candidate that is neither `not` nor `nor`; NULL: none. */
 struct node *best_candidate(const struct election *e, const struct address *address, uint64_t not, uint64_t nor);
+/* When the node may claim an address that nobody owns: at once, or after a back-off for each that ranks before it. */
+struct instant turn_of(const struct election *e, const struct address *address, const struct node *node);
+/* A new claim of that instance was heard. */
+void turn_claimed(const struct election *e, uint64_t instance);
 /* Merge key: does claim a by node_a beat claim b by node_b? Total and antisymmetric, the same on all nodes. */
 bool claim_beats(struct ip ip, const struct claim *a, const char *name_a, const struct claim *b, const char *name_b);
 
@@ -147,6 +185,8 @@ void placement_services(struct election *e);
 void placement_node(struct election *e, const struct node *node);
 /* The address is about to get another owner (0: none). */
 void placement_owner(struct election *e, const struct address *address, uint64_t owner);
+/* A node became fit or unfit for a service. */
+void placement_fitness(struct election *e);
 /* Anything else changed. */
 void placement_invalidate(struct election *e);
 /*
@@ -154,6 +194,30 @@ void placement_invalidate(struct election *e);
  * Where it merely ranks higher elsewhere it stays.
  */
 bool placement_misplaced(const struct election *e, const struct address *address, const struct node **better);
+
+/* --- fitness.c --- */
+void fitness_init(struct election *e);
+/* Can the node serve it, as far as it says itself? */
+bool fit_for(const struct election *e, const struct node *node, const struct election_service *service);
+void fitness_take(struct election *e, uint64_t origin, uint64_t service, bool fit);
+/* A node is gone for good. */
+void fitness_forget(struct election *e, uint64_t origin);
+/* Our instance has changed: what we said is to be said again, as room allows. */
+void fitness_rename(struct election *e, uint64_t from, uint64_t to);
+void fitness_say_again(struct election *e);
+
+/* --- holddown.c --- */
+/* The address gets this owner, which is not nobody: count it if it moves. */
+void holddown_owner(struct election *e, struct address *address, uint64_t owner);
+/* A claim that we had not heard of: if it loses against the owner's, the segment has seen the address come and go. */
+void holddown_rival(struct election *e, struct address *address, const struct rival *claim);
+/* A member says that it gave the address up to a stranger. */
+void holddown_given_up(struct election *e, struct address *address, uint64_t origin);
+void holddown_taken(struct election *e, const struct election_event *event);
+/* From when on it may move; past or now: it may. */
+struct instant holddown_until(const struct election *e, const struct address *address, enum damping_cause cause);
+/* The same for one that nobody owns, and that this node would take. */
+struct instant holddown_orphan(const struct election *e, const struct address *address, const struct node *self);
 
 /* --- rebalance.c --- */
 void rebalance_start(struct election *e, size_t max_moves);
@@ -163,6 +227,8 @@ struct instant rebalance_deadline(const struct election *e);
 /* --- fence.c --- */
 /* Have all who held it before let go? Else *ret_look says when to look again (or sooner, when the segment answers). */
 bool fence_open(struct election *e, struct address *address, struct instant *ret_look);
+/* Is it closed because somebody answered? */
+bool fence_answered(const struct election *e, const struct address *address);
 /* Begin or end to ask for the addresses of a node that is doubted, or dead. */
 void fence_ask(struct election *e, struct node *node);
 void fence_end(struct election *e, struct node *node);

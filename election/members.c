@@ -156,6 +156,7 @@ void node_take_gone(struct election *e, uint64_t instance)
 	node->used = false;
 	placement_node(e, node);
 	see_majority(e);
+	fitness_forget(e, instance);
 	for (size_t i = 0; i < e->address_n; i++)
 		drop_rival(&e->addresses[i], instance);
 	look_at_all(e);

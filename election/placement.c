@@ -17,6 +17,7 @@
  *
  * A plan outlives the claims that carry it out: a planned address counts as load of its node before and after. Making it again
  * when half of it is done gives the same for the rest (docs/adr/0008-placement.md), so a claim as planned changes nothing here.
+ * For that, what has been claimed in the wave that is under way counts from its own turn on, and not from the beginning.
  * For an address that has an owner, and for one whose living owner has just given it up, the plan supposes that owner gone.
  *
  * A plan of 10,000 addresses and 1,000 nodes costs tens of milliseconds. When causes for another of that size come in a burst, only
@@ -30,6 +31,10 @@
 
 /* After a plan that looked at so many nodes, the next one in full comes no sooner than 1 us later: it takes 1/10 of a core. */
 #define WORK_PER_US 32
+
+/* A wave of claims after a death is over by then, if not before because every address has an owner: the k-th candidate has waited
+ * k back-offs. */
+#define FRESH_MS 2000
 
 /* Plans that cost less than some milliseconds are always made in full, so that they depend on nothing but what is known. */
 #define WORK_SMALL (1u << 20)
@@ -151,6 +156,11 @@ void placement_node(struct election *e, const struct node *node)
 	e->placement->stale = true;
 }
 
+void placement_fitness(struct election *e)
+{
+	e->placement->classes_stale = true;
+}
+
 static uint32_t node_slot(const struct election *e, const struct node *node)
 {
 	return node != NULL ? (uint32_t)(node - e->nodes) : SLOT_NONE;
@@ -196,7 +206,7 @@ static uint64_t weight_of(const struct node *node)
 
 /* What a choice among nodes is made by. */
 struct choice {
-	const uint16_t *values; /* by node: 0: no candidate, else 1 + score */
+	const uint16_t *values; /* by node: as placement.rows */
 	uint32_t gone;		/* not this one, if there is another */
 	bool avoid;		/* nor one that is marked in `avoided`, if there is another */
 	uint64_t extra;		/* addresses that are to be placed and that are counted nowhere yet */
@@ -321,6 +331,25 @@ static uint32_t best_with_room(const struct election *e, uint64_t hash, uint32_t
 
 /* --- one unit ------------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Has it changed hands in the wave that is under way? Then it was still to be placed in the plan that others act by. It is placed once more,
+ * where it is, when its turn comes: counted before, it would make a node fuller for the units before it than it was in that plan.
+ */
+static bool is_fresh(const struct election *e, const struct address *address)
+{
+	return address->owner != 0 && address->moved.us != 0 && !instant_before(address->moved, e->lost_since) &&
+	       instant_since(e->now, address->moved).us < span_ms(FRESH_MS).us;
+}
+
+static bool has_fresh(const struct election *e, const struct unit *unit)
+{
+	for (uint32_t i = unit->first; i < unit->first + unit->n; i++) {
+		if (is_fresh(e, &e->addresses[e->placement->members[i]]))
+			return true;
+	}
+	return false;
+}
+
 /* Which addresses of a unit are meant. */
 struct part {
 	const struct unit *unit;
@@ -335,7 +364,7 @@ static bool in_part(const struct election *e, const struct part *part, uint32_t 
 
 	if (part->class != SLOT_NONE && p->class[address] != part->class)
 		return false;
-	if (place == SLOT_NONE)
+	if (place == SLOT_NONE && !is_fresh(e, &e->addresses[address]))
 		place = counted_place(p, address_place(e, &e->addresses[address]));
 	return place == part->place;
 }
@@ -352,14 +381,14 @@ static uint32_t part_n(const struct election *e, const struct part *part)
 /* A candidate for both, and the sum of its scores; or 0. */
 static uint16_t add_values(uint16_t a, uint16_t b)
 {
-	unsigned int sum = (unsigned int)a + b - 1;
+	unsigned int sum = (unsigned int)a + b - (VALUE_ISOLATED + 1);
 
-	if (a == 0 || b == 0)
-		return 0;
+	if (a <= VALUE_ISOLATED || b <= VALUE_ISOLATED)
+		return a < b ? a : b;
 	return sum < UINT16_MAX ? (uint16_t)sum : UINT16_MAX;
 }
 
-/* By node: 0 if it cannot hold all of the part, else 1 + score. */
+/* By node, as placement.rows: 0 if it cannot hold all of the part. */
 static const uint16_t *part_values(const struct election *e, const struct part *part)
 {
 	struct placement *p = e->placement;
@@ -369,7 +398,7 @@ static const uint16_t *part_values(const struct election *e, const struct part *
 	if (part->unit->n == 1)
 		return class_row(e, p->class[p->members[part->unit->first]]);
 	for (size_t i = 0; i < e->node_n; i++)
-		p->values[i] = 1;
+		p->values[i] = VALUE_ISOLATED + 1;
 	p->class_stamp++;
 	for (uint32_t i = part->unit->first; i < part->unit->first + part->unit->n; i++) {
 		uint32_t class = p->class[p->members[i]];
@@ -449,6 +478,8 @@ static bool place_part(const struct election *e, const struct part *part, uint32
 			return false;
 		p->tier.kind = plain ? unit->kind : SLOT_NONE;
 	}
+	if (place == SLOT_NONE && has_fresh(e, unit))
+		place = most_of(e, unit, part_values(e, part));
 	if (place == SLOT_NONE)
 		place = best_with_room(e, unit->hash, n, SLOT_NONE);
 	if (place == SLOT_NONE)
@@ -501,7 +532,7 @@ static void count_loads(const struct election *e, bool whole)
 			place = p->planned[address];
 		else
 			p->planned[address] = SLOT_NONE;
-		if (place != SLOT_NONE)
+		if (place != SLOT_NONE && !is_fresh(e, &e->addresses[address]))
 			p->load[place]++;
 		else
 			p->pending[p->units[p->unit[address]].kind]++;
@@ -641,6 +672,16 @@ static uint32_t better_place(const struct election *e, const struct part *part)
 	return better;
 }
 
+bool is_outdone(const struct election *e, const struct node *node, const struct address *address)
+{
+	bool outdone = false;
+
+	for (size_t i = 0; i < e->node_n && !outdone && is_isolated(node, address); i++)
+		outdone = e->nodes[i].used && !e->nodes[i].doubted && is_candidate(e, &e->nodes[i], address) &&
+			  !is_isolated(&e->nodes[i], address);
+	return outdone;
+}
+
 bool placement_misplaced(const struct election *e, const struct address *address, const struct node **better)
 {
 	struct placement *p = e->placement;
@@ -663,16 +704,20 @@ bool placement_misplaced(const struct election *e, const struct address *address
 static struct election_candidate explain_node(const struct election *e, const struct address *address,
 					      const struct node *node)
 {
-	const char *why_not = why_no_candidate(node, address);
+	const char *why_not = why_no_candidate(e, node, address);
+	bool candidate = why_not == NULL;
+
+	if (is_outdone(e, node, address))
+		why_not = "its segment is silent";
 
 	return (struct election_candidate){ .name = node->name,
 					    .instance = node->instance,
 					    .owner = address->owner == node->instance,
-					    .candidate = why_not == NULL,
+					    .candidate = candidate,
 					    .why_not = why_not,
 					    .score = service_score(address->service, node),
 					    .weight = (unsigned int)weight_of(node),
-					    .rank = why_not == NULL ? rank_of(e, address, node) : SIZE_MAX,
+					    .rank = candidate ? rank_of(e, address, node) : SIZE_MAX,
 					    .planned = node_slot(e, node) == next_for(e, address) };
 }
 
@@ -708,7 +753,7 @@ size_t election_explain(const struct election *e, struct ip ip, struct election_
 	if (address == NULL || !address->configured)
 		return 0;
 	for (size_t i = 0; i < e->node_n; i++)
-		candidates += e->nodes[i].used && is_candidate(&e->nodes[i], address);
+		candidates += e->nodes[i].used && is_candidate(e, &e->nodes[i], address);
 	for (size_t i = 0; i < e->node_n; i++) {
 		struct election_candidate candidate;
 		size_t at;

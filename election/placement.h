@@ -14,6 +14,9 @@
  */
 #define CLASS_ROW_MAX 256
 
+/* The value of a candidate whose segment is silent, in rows; those of others are above it by 1 + score. */
+#define VALUE_ISOLATED 1
+
 /* A node holds at most 11/10 of its share (Mirrokni, Thorup and Zadimoghaddam 2018: any factor above 1 bounds the moves). */
 #define BOUND_NUMERATOR 11
 #define BOUND_DENOMINATOR 10
@@ -36,6 +39,7 @@ struct unit {
 struct placed_service {
 	const struct election_service *service; /* borrowed */
 	uint32_t profile;			/* the first one that asks the same of nodes */
+	uint64_t unfit;				/* the set of nodes that cannot serve it, hashed; 0: none */
 	uint32_t first;				/* in election.list */
 	uint32_t n;
 	uint32_t links; /* of its own; SLOT_NONE: none */
@@ -52,6 +56,7 @@ struct class
 {
 	uint32_t example; /* one of its addresses */
 	uint32_t subnet;  /* SLOT_NONE: in none that is known, or it does not matter */
+	uint64_t unfit;	  /* as those of its addresses' services */
 	uint32_t row;	  /* in placement.rows, if row_class agrees */
 };
 
@@ -91,7 +96,8 @@ struct placement {
 	uint32_t *class;       /* owned, by address */
 	struct class *classes; /* owned, address_max */
 	size_t class_n;
-	uint16_t *rows; /* owned, CLASS_ROW_MAX of node_max: 0: no candidate, else 1 + score */
+	uint16_t
+		*rows; /* owned, CLASS_ROW_MAX of node_max: 0: no candidate, 1: its segment is silent, else 2 + score */
 	uint32_t row_class[CLASS_ROW_MAX];
 	size_t row_next;
 	uint64_t *node_hash; /* owned, by node */
@@ -123,11 +129,13 @@ struct placement {
 	struct instant *joined; /* owned */
 	struct {
 		bool on;
-		size_t left;		/* moves; SIZE_MAX: no end */
-		uint32_t at;		/* next unit to look at */
-		size_t idle;		/* units looked at since the last move */
-		uint32_t moving;	/* SLOT_NONE: none */
-		struct instant next;	/* when */
+		size_t left;	     /* moves; SIZE_MAX: no end */
+		uint32_t at;	     /* next unit to look at */
+		size_t idle;	     /* units looked at since the last move */
+		uint32_t moving;     /* SLOT_NONE: none */
+		struct instant next; /* when */
+		struct instant
+			held_down; /* when the first unit that was passed over for its hold-down may move; NEVER: none was */
 		struct instant join_at; /* when to see who has come to stay; NEVER: nobody came */
 	} rebalance;
 };
@@ -145,7 +153,7 @@ uint32_t *table_place(struct placement *p, uint64_t hash, bool (*same)(const voi
 
 /* --- class.c --- */
 void classes_refresh(const struct election *e);
-/* By node: 0: no candidate for the addresses of the class, else 1 + score. Valid until the next call but one hundred. */
+/* By node: as placement.rows, for the addresses of the class. Valid until the next call but one hundred. */
 const uint16_t *class_row(const struct election *e, uint32_t class);
 void class_node_changed(const struct election *e, const struct node *node);
 unsigned int service_score(const struct election_service *service, const struct node *node);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who could own an address, in which order, and which of two claims holds. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -63,10 +64,38 @@ bool majority(const struct election *e)
 	return alive * 2 > known;
 }
 
-static bool named(const struct election_service *service, const char *iface)
+static int compare_place(const void *name, const void *place)
 {
-	for (size_t i = 0; i < service->interface_n; i++) {
-		if (strcmp(service->interfaces[i], iface) == 0)
+	return strcmp(name, ((const struct election_place *)place)->node);
+}
+
+const struct election_place *election_place_find(const struct election_service *service, const char *node)
+{
+	return service->place_n == 0
+		       ? NULL
+		       : bsearch(node, service->places, service->place_n, sizeof(*service->places), compare_place);
+}
+
+/* The names of interfaces that may carry it on one node. */
+struct names {
+	const char *const *names;
+	size_t n; /* 0: any whose subnet holds the address */
+};
+
+static struct names interfaces_on(const struct election_service *service, const struct node *node)
+{
+	const struct election_place *place;
+
+	if (!service->placed)
+		return (struct names){ service->interfaces, service->interface_n };
+	place = election_place_find(service, node->name);
+	return place == NULL ? (struct names){ NULL, 0 } : (struct names){ place->interfaces, place->interface_n };
+}
+
+static bool named(struct names names, const char *iface)
+{
+	for (size_t i = 0; i < names.n; i++) {
+		if (strcmp(names.names[i], iface) == 0)
 			return true;
 	}
 	return false;
@@ -76,23 +105,29 @@ static bool named(const struct election_service *service, const char *iface)
  * Interfaces that the service names may carry the address whatever their subnets; without names the subnet must hold it.
  * Among several: one whose subnet holds it, the longest prefix first; segments come ordered by name.
  */
-static int segment_fit(const struct segment *segment, const struct address *address)
+static int segment_fit(const struct segment *segment, const struct address *address, struct names names)
 {
 	int fit = subnet_contains(segment->subnet, address->ip) ? 1 + segment->subnet.prefix_len : 0;
 
-	if (address->service->interface_n > 0 ? !named(address->service, segment->iface) : fit == 0)
+	if (names.n > 0 ? !named(names, segment->iface) : fit == 0)
 		return -1;
 	return fit;
 }
 
+/* Above any length of a prefix. */
+#define FIT_ALIVE 256
+
 const struct segment *usable_segment(const struct node *node, const struct address *address)
 {
+	struct names names = interfaces_on(address->service, node);
 	const struct segment *best = NULL;
 	int best_fit = -1;
 
 	for (size_t i = 0; i < node->meta.segment_n; i++) {
-		int fit = segment_fit(&node->meta.segments[i], address);
+		int fit = segment_fit(&node->meta.segments[i], address, names);
 
+		if (fit >= 0 && !node->meta.segments[i].isolated)
+			fit += FIT_ALIVE;
 		if (fit > best_fit) {
 			best = &node->meta.segments[i];
 			best_fit = fit;
@@ -101,17 +136,27 @@ const struct segment *usable_segment(const struct node *node, const struct addre
 	return best;
 }
 
+bool is_isolated(const struct node *node, const struct address *address)
+{
+	const struct segment *segment = usable_segment(node, address);
+
+	return segment != NULL && segment->isolated;
+}
+
 bool usable_on(const struct node *node, const struct address *address, const char *iface)
 {
+	struct names names = interfaces_on(address->service, node);
+
 	for (size_t i = 0; i < node->meta.segment_n; i++) {
 		if (strcmp(node->meta.segments[i].iface, iface) == 0 &&
-		    segment_fit(&node->meta.segments[i], address) >= 0)
+		    segment_fit(&node->meta.segments[i], address, names) >= 0 &&
+		    (!node->meta.segments[i].isolated || is_isolated(node, address))) /* else another one does it */
 			return true;
 	}
 	return false;
 }
 
-const char *why_no_candidate(const struct node *node, const struct address *address)
+const char *why_no_candidate(const struct election *e, const struct node *node, const struct address *address)
 {
 	const struct election_service *service = address->service;
 
@@ -125,12 +170,16 @@ const char *why_no_candidate(const struct node *node, const struct address *addr
 		return "not ready";
 	if (!label_selectors_match(service->selectors, service->selector_n, &node->meta.labels))
 		return "node selector";
+	if (service->placed && election_place_find(service, node->name) == NULL)
+		return "not among its nodes";
+	if (!fit_for(e, node, service))
+		return "its health check fails";
 	return usable_segment(node, address) == NULL ? "no usable interface" : NULL;
 }
 
-bool is_candidate(const struct node *node, const struct address *address)
+bool is_candidate(const struct election *e, const struct node *node, const struct address *address)
 {
-	return why_no_candidate(node, address) == NULL;
+	return why_no_candidate(e, node, address) == NULL;
 }
 
 /*
@@ -213,6 +262,12 @@ enum election_reason reason_of_loss(const struct election *e, const struct addre
 		return ELECTION_REASON_OWNER_LEFT;
 	if (former == NULL || !former->alive)
 		return ELECTION_REASON_OWNER_DEAD;
+	if (address->taken)
+		return ELECTION_REASON_TAKEN;
+	if (!fit_for(e, former, address->service))
+		return ELECTION_REASON_UNFIT;
+	if (is_isolated(former, address))
+		return ELECTION_REASON_ISOLATED;
 	if (former->meta.draining || (claim != NULL && claim->claim.state == CLAIM_HANDOVER))
 		return next != 0 ? ELECTION_REASON_HANDOVER : ELECTION_REASON_OWNER_LEFT;
 	return next != 0 && claim != NULL ? ELECTION_REASON_CONFLICT : ELECTION_REASON_OWNER_INELIGIBLE;

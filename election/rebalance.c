@@ -44,6 +44,7 @@ void rebalance_start(struct election *e, size_t max_moves)
 	p->rebalance.idle = 0;
 	p->rebalance.at = 0;
 	p->rebalance.moving = SLOT_NONE;
+	p->rebalance.held_down = INSTANT_NEVER;
 	p->rebalance.next = e->now;
 }
 
@@ -75,11 +76,28 @@ static bool is_ours(const struct election *e, const struct address *address)
 	return address->own.state == CLAIM_HELD && address->owner == e->config.instance;
 }
 
-/* Hand over all that we hold of the unit, to where its first address would be better. False: it is well where it is. */
-static bool move_unit(struct election *e, const struct unit *unit)
+/* From when on all that we hold of the unit may move by choice. */
+static struct instant held_down_until(const struct election *e, const struct unit *unit)
 {
 	const struct placement *p = e->placement;
+	struct instant latest = e->now;
+
+	for (uint32_t i = unit->first; i < unit->first + unit->n; i++) {
+		const struct address *address = &e->addresses[p->members[i]];
+		struct instant until = is_ours(e, address) ? holddown_until(e, address, DAMPING_CHOICE) : e->now;
+
+		if (instant_before(latest, until))
+			latest = until;
+	}
+	return latest;
+}
+
+/* Hand over all that we hold of the unit, to where its first address would be better. False: it is well where it is, or held down. */
+static bool move_unit(struct election *e, const struct unit *unit)
+{
+	struct placement *p = e->placement;
 	const struct node *better = NULL;
+	struct instant held_down = held_down_until(e, unit);
 
 	for (uint32_t i = unit->first; i < unit->first + unit->n && act_room(e); i++) {
 		struct address *address = &e->addresses[p->members[i]];
@@ -88,7 +106,11 @@ static bool move_unit(struct election *e, const struct unit *unit)
 			continue;
 		if (better == NULL && !placement_misplaced(e, address, &better))
 			return false;
-		if (is_candidate(better, address))
+		if (instant_before(e->now, held_down)) {
+			p->rebalance.held_down = instant_min(p->rebalance.held_down, held_down);
+			return false;
+		}
+		if (is_candidate(e, better, address))
 			offer(e, address, better->instance, e->config.handover_timeout);
 	}
 	return better != NULL;
@@ -142,8 +164,14 @@ static void step_on(struct election *e)
 		p->rebalance.next = instant_add(e->now, span_us(span_s(1).us / (int64_t)e->config.rebalance_rate));
 		return;
 	}
-	p->rebalance.on = p->rebalance.idle < p->unit_n;
 	p->rebalance.next = instant_add(e->now, span_ms(LOOK_INTERVAL_MS));
+	if (p->rebalance.idle < p->unit_n)
+		return;
+	/* once around: what is held down is looked at again when it no longer is */
+	p->rebalance.on = p->rebalance.held_down.us != INSTANT_NEVER.us;
+	p->rebalance.next = p->rebalance.held_down;
+	p->rebalance.held_down = INSTANT_NEVER;
+	p->rebalance.idle = 0;
 }
 
 void rebalance_tick(struct election *e)

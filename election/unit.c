@@ -63,6 +63,8 @@ static uint64_t profile_hash(const struct election_service *service)
 	hash = hash_mix(hash + service->selector_n);
 	for (size_t i = 0; i < service->selector_n; i++)
 		hash = selector_hash(hash, &service->selectors[i]);
+	if (service->placed)
+		hash = hash_mix(hash + (uintptr_t)service->places);
 	for (size_t i = 0; i < service->preference_n; i++)
 		hash = selector_hash(hash_mix(hash + service->preferences[i].weight),
 				     &service->preferences[i].selector);
@@ -89,7 +91,8 @@ static bool selector_equal(const struct label_selector *a, const struct label_se
 
 static bool profile_equal(const struct election_service *a, const struct election_service *b)
 {
-	if (a->interface_n != b->interface_n || a->selector_n != b->selector_n || a->preference_n != b->preference_n)
+	if (a->interface_n != b->interface_n || a->selector_n != b->selector_n || a->preference_n != b->preference_n ||
+	    a->placed != b->placed || a->places != b->places)
 		return false;
 	for (size_t i = 0; i < a->interface_n; i++) {
 		if (strcmp(a->interfaces[i], b->interfaces[i]) != 0)

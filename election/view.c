@@ -6,9 +6,9 @@
 
 const char *election_reason_name(enum election_reason reason)
 {
-	static const char *const names[] = { "first",	 "owner-dead", "owner-left", "owner-ineligible",
-					     "handover", "conflict",   "ineligible", "removed",
-					     "failed",	 "stopped",    "isolated" };
+	static const char *const names[] = { "first",	 "owner-dead", "owner-left", "owner-ineligible", "handover",
+					     "conflict", "ineligible", "removed",    "failed",		 "stopped",
+					     "isolated", "unfit",      "taken" };
 
 	return names[reason];
 }
@@ -16,6 +16,11 @@ const char *election_reason_name(enum election_reason reason)
 size_t election_address_n(const struct election *e)
 {
 	return e->list_n;
+}
+
+static struct instant held_down_until(const struct election *e, const struct address *address)
+{
+	return address->owner == 0 ? holddown_orphan(e, address, node_find(e, e->config.instance)) : e->now;
 }
 
 static const char *state_of(const struct election *e, const struct address *address)
@@ -26,7 +31,11 @@ static const char *state_of(const struct election *e, const struct address *addr
 		return "handover";
 	if (address->owner != 0)
 		return "owned";
-	return e->started ? "unowned" : "starting";
+	if (!e->started)
+		return "starting";
+	if (address->taken)
+		return "taken";
+	return instant_before(e->now, held_down_until(e, address)) ? "held-down" : "unowned";
 }
 
 static void show(const struct election *e, const struct address *address, struct election_address *ret)
@@ -42,6 +51,7 @@ static void show(const struct election *e, const struct address *address, struct
 					  .held = address->own.state != 0,
 					  .iface = address->own.state != 0 ? address->iface : NULL,
 					  .state = state_of(e, address),
+					  .held_down_until = held_down_until(e, address),
 					  .mode = address->service->mode };
 }
 
@@ -49,6 +59,18 @@ void election_address_at(const struct election *e, size_t index, struct election
 {
 	assert(index < e->list_n);
 	show(e, &e->addresses[e->list[index]], ret);
+}
+
+void election_address_counts(const struct election *e, size_t *ret_held, size_t *ret_unowned)
+{
+	struct election_address address;
+
+	*ret_held = *ret_unowned = 0;
+	for (size_t i = 0; i < e->list_n; i++) {
+		election_address_at(e, i, &address);
+		*ret_held += address.held;
+		*ret_unowned += address.owner == NULL;
+	}
 }
 
 bool election_address_find(const struct election *e, struct ip ip, struct election_address *ret)
@@ -73,7 +95,7 @@ bool election_is_candidate(const struct election *e, struct ip ip, const char *n
 	const struct address *address = address_find(e, ip);
 	const struct node *node = node_named(e, name);
 
-	return address != NULL && address->configured && node != NULL && is_candidate(node, address);
+	return address != NULL && address->configured && node != NULL && is_candidate(e, node, address);
 }
 
 size_t election_candidates(const struct election *e, struct ip ip, const char **names, size_t cap)
@@ -87,7 +109,7 @@ size_t election_candidates(const struct election *e, struct ip ip, const char **
 		const struct node *node = &e->nodes[i];
 		size_t rank;
 
-		if (!node->used || !is_candidate(node, address))
+		if (!node->used || !is_candidate(e, node, address))
 			continue;
 		n++;
 		rank = rank_of(e, address, node);

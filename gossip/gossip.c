@@ -272,6 +272,10 @@ static void take_packet(struct gossip *g, const struct gossip_event *event)
 		nudge(g, from);
 	}
 	take_body(g, from, event);
+	from = g->missed ? member_find(g, event->packet.sender) : NULL;
+	if (from != NULL)
+		sync_list(g, from, false);
+	g->missed = g->missed && from == NULL;
 }
 
 /* --- our own changes ------------------------------------------------------------------------------------------------ */
@@ -419,6 +423,29 @@ static struct instant next_deadline(const struct gossip *g)
 	return instant_min(next, g->reap_at);
 }
 
+/* Our own endpoint in the list of seeds is not a peer. */
+static void drop_own_seed(struct gossip_config *config)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < config->seed_n; i++) {
+		if (!endpoint_listed(config->endpoints, config->endpoint_n, config->seeds[i]))
+			config->seeds[kept++] = config->seeds[i];
+	}
+	config->seed_n = kept;
+}
+
+static void take_seeds(struct gossip *g, const struct gossip_event *event)
+{
+	g->config.seed_n = event->seeds.n < SEED_MAX ? event->seeds.n : SEED_MAX;
+	memcpy(g->config.seeds, event->seeds.endpoints, g->config.seed_n * sizeof(g->config.seeds[0]));
+	drop_own_seed(&g->config);
+	g->redial_at = g->now;
+	if (!g->joined && g->config.seeds_wait.us > 0)
+		g->join_at = g->config.seed_n > 0 ? instant_add(g->now, g->config.timers.join_timeout) : g->now;
+	g->config.seeds_wait = span_us(0); /* a second list puts nothing off */
+}
+
 /* Rumours that became urgent go out with the step that made them, or with the last of several that belong together. */
 static void flush_fresh(struct gossip *g, const struct gossip_event *event)
 {
@@ -462,6 +489,9 @@ void gossip_step(struct gossip *g, const struct gossip_event *event, struct goss
 		break;
 	case GOSSIP_EVENT_WITNESS:
 		watch_witnessed(&g->watch, g->now);
+		break;
+	case GOSSIP_EVENT_SEEDS:
+		take_seeds(g, event);
 		break;
 	}
 	if (event->kind == GOSSIP_EVENT_TICK)
@@ -511,18 +541,6 @@ static int allocate(struct gossip *g)
 	return 0;
 }
 
-/* Our own endpoint in the list of seeds is not a peer. */
-static void drop_own_seed(struct gossip_config *config)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < config->seed_n; i++) {
-		if (!endpoint_listed(config->endpoints, config->endpoint_n, config->seeds[i]))
-			config->seeds[kept++] = config->seeds[i];
-	}
-	config->seed_n = kept;
-}
-
 static void start_timers(struct gossip *g, struct instant now)
 {
 	const struct gossip_timers *timers = &g->config.timers;
@@ -537,6 +555,8 @@ static void start_timers(struct gossip *g, struct instant now)
 	g->redial_at = now;
 	g->reap_at = instant_add(now, span_s(10));
 	g->join_at = g->config.seed_n > 0 ? instant_add(now, timers->join_timeout) : now;
+	if (g->config.seeds_wait.us > 0)
+		g->join_at = instant_add(now, g->config.seeds_wait);
 	g->leave_at = INSTANT_NEVER;
 	g->refused_at = INSTANT_NEVER;
 	g->relay_at = INSTANT_NEVER;
@@ -640,6 +660,13 @@ void gossip_member_at(const struct gossip *g, size_t index, struct gossip_member
 {
 	assert(index < g->member_n);
 	show(g, &g->members[g->order[index]], ret);
+}
+
+void gossip_member_counts(const struct gossip *g, size_t ret[GOSSIP_LEFT + 1])
+{
+	memset(ret, 0, (GOSSIP_LEFT + 1) * sizeof(ret[0]));
+	for (size_t i = 0; i < g->member_n; i++)
+		ret[g->members[g->order[i]].state]++;
 }
 
 bool gossip_member_find(const struct gossip *g, uint64_t instance, struct gossip_member *ret)

@@ -65,6 +65,8 @@ struct gossip_config {
 	size_t item_max;
 	size_t seed_n;
 	struct endpoint seeds[SEED_MAX]; /* our own endpoint among them is ignored */
+	struct span
+		seeds_wait; /* GOSSIP_EVENT_SEEDS will tell who there is; without it we join after this. 0: it will not come */
 	size_t meta_len;
 	uint8_t meta[META_LEN_MAX]; /* opaque here: base/meta.h */
 };
@@ -144,6 +146,7 @@ enum gossip_event_kind {
 	GOSSIP_EVENT_RETURN,  /* after GOSSIP_ACTION_LEFT: join again, as a new instance */
 	GOSSIP_EVENT_HINT,    /* something speaks for the death of the node at an endpoint: verify it now */
 	GOSSIP_EVENT_WITNESS, /* the witness has answered */
+	GOSSIP_EVENT_SEEDS,   /* other peers to dial, instead of the configured ones */
 };
 
 struct gossip_event {
@@ -157,6 +160,10 @@ struct gossip_event {
 			size_t len;
 		} meta;
 		struct gossip_write item;
+		struct {
+			const struct endpoint *endpoints; /* borrowed for the step; beyond SEED_MAX they are left out */
+			size_t n;
+		} seeds;
 	};
 };
 
@@ -270,6 +277,8 @@ size_t gossip_member_n(const struct gossip *g);
 void gossip_member_at(const struct gossip *g, size_t index, struct gossip_member *ret);
 /* By instance; false when unknown. */
 bool gossip_member_find(const struct gossip *g, uint64_t instance, struct gossip_member *ret);
+/* By state, ourselves included. */
+void gossip_member_counts(const struct gossip *g, size_t ret[GOSSIP_LEFT + 1]);
 
 struct gossip_stats {
 	uint64_t drops[GOSSIP_DROP_N]; /* those that the core decides */

@@ -246,6 +246,7 @@ struct gossip {
 	unsigned int hurry_n; /* turns since then */
 	bool leaving;
 	bool left;
+	bool missed;		   /* we were held for dead, and told nothing meanwhile: ask who says so */
 	bool view_changed;	   /* the watch rings are to be computed anew */
 	bool conflict;		   /* GOSSIP_ACTION_CONFLICT was said */
 	struct instant refused_at; /* first REFUSED; NEVER: none */

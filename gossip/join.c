@@ -244,6 +244,7 @@ void join_take_join_ack(struct gossip *g, const struct gossip_event *event, stru
 	struct wire_reader opinion = wire_read_sub(r, 5);
 	struct member_record record = { 0 };
 	struct member *member;
+	bool known;
 
 	(void)wire_read_view(&whole, 3 + 13);
 	if (r->failed || !read_own_record(&whole, &record, event->packet.sender)) {
@@ -257,10 +258,14 @@ void join_take_join_ack(struct gossip *g, const struct gossip_event *event, stru
 	if (!name_free(g, event, &record, 0))
 		return; /* we found it before it found us: its name is taken, or its clock went back */
 	g->refused_at = INSTANT_NEVER;
+	known = member_find(g, record.instance) != NULL;
 	member = member_take(g, &record, GOSSIP_REASON_JOINED);
 	if (member != NULL && !member->replay.started)
 		(void)replay_accept(&member->replay, event->packet.counter);
 	read_opinion(g, &opinion);
+	/* It tells a newcomer all; where we are the cluster that it is new to, it is to hear of the others from us, and at once. */
+	if (member != NULL && !known && g->joined)
+		sync_list(g, member, false);
 }
 
 /* We asked it lately, or it is a member, whose packets cannot be recorded ones. */

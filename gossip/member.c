@@ -310,6 +310,7 @@ static void refute(struct gossip *g, enum gossip_state state, uint32_t incarnati
 	g->stats.refutations_n++;
 	health_worse(g, 1);
 	member_refresh_self(g, incarnation);
+	g->missed = g->missed || state == GOSSIP_DEAD;
 }
 
 /*

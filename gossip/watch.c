@@ -166,6 +166,7 @@ static struct watch_edge *carry_edge(struct watch *w, const struct watch_edge *f
 	edge->echoed = edge->heard;
 	edge->told = instant_add(edge->heard, span_s(-3600));
 	edge->vowed = now;
+	edge->granted = instant_add(now, span_s(-3600));
 	edge->lease = instant_add(now, span_s(-3600));
 	edge->gap.turn_at = instant_add(now, span_s(GAP_HALF_S));
 	edge->seq =
@@ -384,10 +385,18 @@ static struct instant life(const struct watch *w, const struct watch_edge *edge)
 	return instant_min(edge->heard, instant_add(edge->echoed, watch_silence(w, edge)));
 }
 
+/* One that does not hear may have a lease for longer than it has been out of touch. */
+static struct instant last_grant(const struct watch *w, const struct watch_edge *edge)
+{
+	struct instant own = life(w, edge);
+
+	return instant_before(own, edge->granted) ? edge->granted : own;
+}
+
 /* Has it been silent for longer than any lease that we can have given it? */
 static bool silence_sure(const struct watch *w, const struct watch_edge *edge, struct instant now)
 {
-	return instant_since(now, life(w, edge)).us >= patience(w).us;
+	return instant_since(now, last_grant(w, edge)).us >= patience(w).us;
 }
 
 /* A quorum that includes our own vote: we never spread a death that we do not see ourselves. */
@@ -443,6 +452,15 @@ static void loss_take(struct watch_edge *edge, uint32_t lost)
 	edge->loss_in_ppm -= edge->loss_in_ppm / LOSS_WINDOW;
 }
 
+/*
+ * Does an echo renew its lease? Not while our vote against it may stand; nor while we verify it: it may be the one that does not hear,
+ * whose heartbeats come all the same.
+ */
+static bool grants(const struct watch_edge *edge, struct instant now)
+{
+	return instant_reached(edge->vowed, now) && (!edge->subject || edge->silent_at.us == INSTANT_NEVER.us);
+}
+
 static void send_beat(const struct watch *w, struct watch_edge *edge, struct instant now, bool hurry,
 		      struct watch_out *out)
 {
@@ -450,12 +468,14 @@ static void send_beat(const struct watch *w, struct watch_edge *edge, struct ins
 
 	edge->seq += edge->seq == UINT32_MAX ? 2 : 1; /* 0 says: none */
 	edge->sent_at[edge->seq % WATCH_SENT_MAX] = now;
+	if (grants(edge, now) && edge->heard_seq != 0)
+		edge->granted = edge->heard_beat;
 	message.beat = (struct watch_beat){ .seq = edge->seq,
 					    .echo = edge->heard_seq,
 					    .echo_age = instant_since(now, edge->heard_beat),
 					    .loss_ppm = edge->loss_in_ppm,
 					    .hurry = hurry,
-					    .vowed = instant_before(now, edge->vowed),
+					    .vowed = !grants(edge, now),
 					    .patience = patience(w) };
 	put(out, &message);
 }
@@ -574,7 +594,7 @@ static void probe(struct watch *w, struct watch_edge *edge, struct instant now, 
 		edge->vowed = instant_add(now, span_ms(WATCH_VOTE_MS + VOTE_TRANSIT_MS));
 	for (size_t i = 0; i < edge->watcher_n; i++)
 		say(out, edge->voted ? WATCH_VOTE : WATCH_ASK, edge->watchers[i], edge->instance,
-		    instant_since(now, life(w, edge)));
+		    instant_since(now, edge->voted ? last_grant(w, edge) : life(w, edge)));
 }
 
 static struct instant last_sign(const struct watch *w, const struct watch_edge *edge)

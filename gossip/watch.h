@@ -108,8 +108,10 @@ struct watch_edge {
 	struct instant heard_beat;
 	uint32_t loss_in_ppm;
 	uint32_t loss_out_ppm;
-	struct instant vowed;  /* until then our vote against it may stand somewhere */
-	struct instant lease;  /* by its echoes it votes against us no earlier */
+	struct instant
+		granted;      /* the last heartbeat of its that we have echoed without a vow: its lease rests on that */
+	struct instant vowed; /* until then our vote against it may stand somewhere */
+	struct instant lease; /* by its echoes it votes against us no earlier */
 	struct watch_peak gap; /* between heartbeats that came in */
 	struct instant sent_at[WATCH_SENT_MAX];
 	size_t watcher_n; /* of a subject: the other watchers, and the quorum of all of them */

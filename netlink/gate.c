@@ -26,11 +26,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,6 +87,10 @@ struct asked {
 struct gate {
 	struct gate_config config;
 	pthread_t thread;
+	/* of the thread that opened the gate */
+	int policy;
+	struct sched_param priority;
+	int nice;
 	int wake_fd;
 
 	_Atomic int64_t until_us; /* the right to hold; 0: none */
@@ -451,9 +457,26 @@ static void rest(struct gate *g, struct instant due)
 		(void)!read(g->wake_fd, &count, sizeof(count));
 }
 
+/*
+ * Before the main loop, when that has much to do: else the gate shuts while it works. By SCHED_RESET_ON_FORK a thread begins as one
+ * of the many.
+ */
+static void take_scheduling(const struct gate *g)
+{
+	struct sched_param above = { .sched_priority = g->priority.sched_priority + 1 };
+
+	(void)setpriority(PRIO_PROCESS, 0, g->nice); /* on Linux: of this thread */
+	if (g->policy != SCHED_RR && g->policy != SCHED_FIFO)
+		return;
+	if (sched_setscheduler(0, g->policy | SCHED_RESET_ON_FORK, &above) != 0)
+		(void)sched_setscheduler(0, g->policy | SCHED_RESET_ON_FORK, &g->priority);
+}
+
 static void *gate_run(void *arg)
 {
 	struct gate *g = arg;
+
+	take_scheduling(g);
 
 	while (!atomic_load(&g->stop)) {
 		struct instant due;
@@ -536,6 +559,9 @@ static int start(struct gate *g)
 	sigset_t all, former;
 	int err;
 
+	g->policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+	(void)sched_getparam(0, &g->priority);
+	g->nice = getpriority(PRIO_PROCESS, 0);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &former);
 	pthread_attr_init(&attr);

@@ -4,7 +4,8 @@
  * nor neighbour solicitations for the guarded addresses, and neither takes nor sends packets of theirs. It is open
  * only while one set element with a timeout lives, and a thread renews that element never beyond the instant that
  * gate_allow named last: a daemon that hangs, is stopped or dies lets go within gate_config.life, whatever it was
- * doing, and one that wakes up late finds it shut (RFC 826 and RFC 4861 7.2.4 are what is gated).
+ * doing, and one that wakes up late finds it shut (RFC 826 and RFC 4861 7.2.4 are what is gated). The thread has the
+ * caller's priority, or one more where that is a real-time one.
  *
  * What is not gated: frames sent by AF_PACKET (announcements, the responder, also of other programs), packets on the
  * loopback, and solicitations that ask for a guarded address from another one. Packets that this host forwards do not

@@ -286,9 +286,10 @@ static bool segment_before(const struct segment_list *list, const struct segment
 }
 
 /* Insert in order; the last one falls out of a full list. */
-static void segment_insert(struct segment_list *list, const struct netlink_link *link, struct subnet subnet)
+/* `own`: an address of ours and its subnet; family IP_NONE: the link has none. */
+static void segment_insert(struct segment_list *list, const struct netlink_link *link, struct subnet own)
 {
-	struct segment segment = { .mac = link->mac, .subnet = subnet };
+	struct segment segment = { .mac = link->mac, .subnet = subnet_network(own), .self = own.ip };
 	size_t at;
 
 	list->total++;
@@ -338,7 +339,7 @@ static void add_link(const struct netlink_table *t, const struct netlink_link *l
 		if (address->index != link->index)
 			break;
 		if (has_subnet(address) && !is_repeated(t, i))
-			segment_insert(list, link, subnet_network(address->subnet));
+			segment_insert(list, link, address->subnet);
 	}
 	if (list->total == before)
 		segment_insert(list, link, none);

@@ -37,8 +37,13 @@ done <<'END'
 644 share/man/man8/mlbd.8
 644 share/man/man5/mlbd.yaml.5
 644 share/man/man1/mlbctl.1
+644 share/bash-completion/completions/mlbctl
+644 share/zsh/site-functions/_mlbctl
+644 share/fish/vendor_completions.d/mlbctl.fish
 644 lib/systemd/system/mlbd.service
 644 lib/systemd/system/mlbd-guard.service
+644 lib/sysusers.d/mlbd.conf
+644 lib/tmpfiles.d/mlbd.conf
 644 share/doc/mlbd/mlbd.yaml
 644 share/doc/mlbd/LICENSE
 END
@@ -79,6 +84,7 @@ pass_if "the first example of mlbd.yaml(5) is good" check_config < <(awk '/^\.Ed
 pass_if "the second example of mlbd.yaml(5) is good" check_config < \
 	<(awk '/^\.Ed/ { on = 0 } on; /^\.Bd -literal/ && ++n == 2 { on = 1 }' man/mlbd.yaml.5)
 pass_if "the example of README.md is good" check_config < <(awk '/^```$/ { on = 0 } on; /^```yaml$/ { on = 1 }' README.md)
+pass_if "the example of docs/from-keepalived.md is good" check_config < <(awk '/^```$/ { on = 0 } on; /^```yaml$/ { on = 1 }' docs/from-keepalived.md)
 check_config < <(sed 's/keyFile/keyfile/' "$example") >"$dir/refusal.log"
 pass_if "a misspelt key is refused with exit 2" [ $? -eq 2 ]
 pass_if "and named with file and line" grep -qE "^$dir/mlbd.yaml:[0-9]+: gossip.keyfile: " "$dir/refusal.log"

@@ -27,5 +27,16 @@ while read -r key; do
 	grep -qE "^\.(Ss|(It )?Ic) $key( |\$)" man/mlbd.yaml.5 || complain "man/mlbd.yaml.5: does not describe the key $key"
 done < <(sed -nE 's/.*TIMER\("([A-Za-z]+)".*/\1/p; s/\{ "([A-Za-z]+)", (read|config)_/\n\1\n/gp' daemon/config*.c | grep -xE '[A-Za-z]+' | sort -u)
 
+# Keys that the table for users of keepalived names, as part.key.
+while read -r key; do
+	grep -qE "^\\.(Ss|(It )?Ic) ${key#*.}( |\$)" man/mlbd.yaml.5 || complain "docs/from-keepalived.md: there is no key $key"
+done < <(grep -oE '`(gossip|services|node|placement|control|fencing|conflict)\.[A-Za-z]+' docs/from-keepalived.md | tr -d '`' | sort -u)
+
+# The runbook has an entry for each finding of `mlbctl diagnose`: those of the daemon, and those of mlbctl itself.
+while read -r code; do
+	grep -qF "| \`$code\` |" docs/runbook.md || complain "docs/runbook.md: no entry for the finding $code"
+done < <(sed -n '/^static const struct finding_kind kinds/,/^};/s/^\t\t"\([a-z0-9-]*\)",$/\1/p' daemon/diagnose_finding.c
+	sed -nE 's/.*add\(doc, "([a-z-]+)".*/\1/p' tools/diagnose.c)
+
 [ "$(wc -l <ARCHITECTURE.md)" -lt 300 ] || complain "ARCHITECTURE.md: 300 lines or more"
 exit "$status"

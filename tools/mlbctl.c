@@ -2,10 +2,11 @@
 /*
  * DOC: mlbctl
  *
- * The administrator's view of one mlbd: asks it over its Unix socket (docs/API.md) and shows the answer. One table below
- * names every command with its help, operands, options and function; main parses the line against it, mlbctl_command.c does
- * the commands, client.c speaks HTTP, render.c and table.c make the text.
+ * The administrator's view of one mlbd: asks it over its Unix socket (docs/API.md) and shows the answer. One table
+ * (command.c) names every command with its help, operands, options and function; main parses the line against it,
+ * mlbctl_command.c does the commands, client.c speaks HTTP, render.c and table.c make the text.
  */
+#include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <getopt.h>
@@ -15,106 +16,17 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "tools/command.h"
 #include "tools/mlbctl.h"
 
-#define SOCKET_DEFAULT "/run/mlb/mlbd.sock"
 #define TIMEOUT_DEFAULT_MS 5000
 #define TIMEOUT_MAX_S 86400
 
-/* Options that only some commands take, as bits of command.options. */
-enum {
-	OPTION_SINCE = 1,
-	OPTION_FOLLOW = 2,
-	OPTION_WAIT = 4,
-	OPTION_FORCE = 8,
-	OPTION_GENERATE = 16,
-	OPTION_EXPLAIN = 32
-};
+/* Of --since, whatever the unit: far more than a daemon remembers, and no overflow. */
+#define AGE_MAX_UNITS 100000
 
-struct command {
-	const char *name;     /* one word, or two with a blank between them */
-	const char *operands; /* as help shows them, options of the command included */
-	const char *help;
-	int operand_n; /* one less with --generate, which stands for it */
-	unsigned int options;
-	const char *url_path;
-	command_run *run; /* NULL: help */
-	render_document *render;
-	const char *words; /* said when done */
-};
-
-static const struct command commands[] = {
-	{ "status", "", "this node: state, members, addresses, dropped packets", 0, 0, "/v1/status", command_show,
-	  render_status, NULL },
-	{ "members", "", "the nodes of the cluster as this one sees them", 0, 0, "/v1/members", command_show,
-	  render_members, NULL },
-	{ "services", "[--explain NAME]", "every address and its owner; or why", 0, OPTION_EXPLAIN, "/v1/services",
-	  command_services, render_services, NULL },
-	{ "events", "[--since SEQ] [--follow]", "what happened, oldest first", 0, OPTION_SINCE | OPTION_FOLLOW,
-	  "/v1/events", command_events, render_events, NULL },
-	{ "drain", "[--wait]", "hand all addresses over and take none", 0, OPTION_WAIT, "/v1/drain", command_drain,
-	  NULL, "draining; `mlbctl status` shows what is still held" },
-	{ "undrain", "", "take addresses again", 0, 0, "/v1/undrain", command_post, NULL, "not draining" },
-	{ "rebalance", "", "hand over what would be placed better elsewhere", 0, 0, "/v1/rebalance", command_post, NULL,
-	  "handing over; `mlbctl services` shows the owners" },
-	{ "handover", "SERVICE NODE", "move the addresses of a service that this node holds", 2, 0, "/v1/handover",
-	  command_handover, NULL, "handing over; `mlbctl services` shows the owners" },
-	{ "reload", "", "read the configuration again", 0, 0, "/v1/reload", command_post, NULL,
-	  "configuration reloaded" },
-	{ "keys list", "", "the keys that seal gossip, and where they are", 0, 0, "/v1/keys", command_show, render_keys,
-	  NULL },
-	{ "keys add", "BASE64|-|--generate", "let every node accept a key", 1, OPTION_GENERATE, "/v1/keys/add",
-	  command_keys_add, render_key_change, NULL },
-	{ "keys use", "[--force] FINGERPRINT", "let every node seal with a key", 1, OPTION_FORCE, "/v1/keys/use",
-	  command_keys_change, render_key_change, NULL },
-	{ "keys remove", "[--force] FINGERPRINT", "let no node accept a key any more", 1, OPTION_FORCE,
-	  "/v1/keys/remove", command_keys_change, render_key_change, NULL },
-	{ "version", "", "versions of this program and of the daemon", 0, 0, "/v1/version", command_version, NULL,
-	  NULL },
-	{ "help", "", "this text", 0, 0, NULL, NULL, NULL, NULL },
-};
-
-#define COMMAND_N (sizeof(commands) / sizeof(commands[0]))
-
-/* What getopt_long returns for options without a short form. */
-enum { LONG_SOCKET = 256, LONG_TIMEOUT, LONG_SINCE, LONG_FOLLOW, LONG_WAIT, LONG_FORCE, LONG_GENERATE, LONG_EXPLAIN };
-
-static const struct option long_options[] = {
-	{ "socket", required_argument, NULL, LONG_SOCKET },
-	{ "output", required_argument, NULL, 'o' },
-	{ "timeout", required_argument, NULL, LONG_TIMEOUT },
-	{ "since", required_argument, NULL, LONG_SINCE },
-	{ "follow", no_argument, NULL, LONG_FOLLOW },
-	{ "wait", no_argument, NULL, LONG_WAIT },
-	{ "force", no_argument, NULL, LONG_FORCE },
-	{ "generate", no_argument, NULL, LONG_GENERATE },
-	{ "explain", required_argument, NULL, LONG_EXPLAIN },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
-};
-
-static void help_print(FILE *out)
-{
-	fputs("usage: mlbctl [--socket PATH] [-o text|json|wide] [--timeout SECONDS] COMMAND\n\ncommands:\n", out);
-	for (size_t i = 0; i < COMMAND_N; i++) {
-		char left[64];
-
-		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].operands);
-		fprintf(out, "  %-32s  %s\n", left, commands[i].help);
-	}
-	fputs("\noptions:\n"
-	      "  --socket PATH                     the daemon's socket; else $MLB_SOCKET, else " SOCKET_DEFAULT "\n"
-	      "  -o, --output text|json|wide       tables, the daemon's document, or tables with all columns\n"
-	      "  --timeout SECONDS                 for an answer: 5; for drain --wait: 60\n"
-	      "  --since SEQ                       events after this number\n"
-	      "  --follow                          go on with new events until interrupted\n"
-	      "  --wait                            return when the node holds no address\n"
-	      "  --force                           whatever other nodes have said about their keys\n"
-	      "  --generate                        a key that the daemon makes\n"
-	      "  --explain NAME                    who may own a service, or one address, and who is next\n"
-	      "\nexit status: 0 done, 1 refused by the daemon, 2 usage, 3 no daemon\n",
-	      out);
-}
+/* Entries of command_options at most, and the end of getopt_long's own table. */
+#define OPTION_N_MAX 32
 
 __attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
 {
@@ -152,17 +64,40 @@ static int timeout_parse(const char *text, long *ret_ms)
 	return 0;
 }
 
-static int since_parse(const char *text, uint64_t *ret)
+/* What a unit of --since is in milliseconds; 0: no unit. */
+static int64_t unit_ms(const char *unit)
 {
-	char *end;
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = { { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(units[i].name, unit) == 0)
+			return units[i].ms;
+	}
+	return 0;
+}
+
+/* The number of an event, or how long ago. */
+static int since_parse(const char *text, struct invocation *invocation)
+{
 	unsigned long long value;
+	char *end;
 
 	errno = 0;
 	value = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0)
-		return usage_error("--since %s: is no number of an event", text);
-	*ret = value;
-	return 0;
+	if (*text >= '0' && *text <= '9' && errno == 0) {
+		if (*end == '\0') {
+			invocation->since = value;
+			return 0;
+		}
+		if (unit_ms(end) > 0 && value > 0 && value <= AGE_MAX_UNITS) {
+			invocation->since_ms = (int64_t)value * unit_ms(end);
+			return 0;
+		}
+	}
+	return usage_error("--since %s: is neither the number of an event nor a time such as 30s, 10m, 2h, 1d", text);
 }
 
 /* One option; *given gets its bit where only some commands take it. 0, or the exit status. */
@@ -178,7 +113,7 @@ static int option_take(int option, struct invocation *invocation, unsigned int *
 		return timeout_parse(optarg, &invocation->timeout_ms);
 	case LONG_SINCE:
 		*given |= OPTION_SINCE;
-		return since_parse(optarg, &invocation->since);
+		return since_parse(optarg, invocation);
 	case LONG_FOLLOW:
 		*given |= OPTION_FOLLOW;
 		invocation->follow = true;
@@ -204,22 +139,6 @@ static int option_take(int option, struct invocation *invocation, unsigned int *
 	return EXIT_USAGE;
 }
 
-/* The row whose words are the first of those given; *ret_n: how many. */
-static const struct command *command_find(char *const *words, int word_n, int *ret_n)
-{
-	for (size_t i = 0; i < COMMAND_N; i++) {
-		const char *name = commands[i].name;
-		const char *blank = strchr(name, ' ');
-		size_t len = blank ? (size_t)(blank - name) : strlen(name);
-
-		*ret_n = blank ? 2 : 1;
-		if (word_n >= *ret_n && strlen(words[0]) == len && strncmp(words[0], name, len) == 0 &&
-		    (!blank || strcmp(words[1], blank + 1) == 0))
-			return &commands[i];
-	}
-	return NULL;
-}
-
 /* The command of the line, checked against its table row. NULL: a mistake of usage, which has been said. */
 static const struct command *command_take(int argc, char **argv, unsigned int given, struct invocation *invocation)
 {
@@ -227,7 +146,7 @@ static const struct command *command_take(int argc, char **argv, unsigned int gi
 	int word_n, operand_n;
 
 	if (optind >= argc) {
-		help_print(stderr);
+		command_help(stderr);
 		return NULL;
 	}
 	command = command_find(&argv[optind], argc - optind, &word_n);
@@ -279,17 +198,42 @@ static int finish(int status)
 	return status;
 }
 
+/* A command that needs no daemon. */
+static int command_alone(const struct command *command, const struct invocation *invocation)
+{
+	if (command->run)
+		return finish(command->run(invocation));
+	command_help(stdout);
+	return finish(0);
+}
+
+/* The options of our table as getopt_long wants them. */
+static void options_fill(struct option options[OPTION_N_MAX])
+{
+	size_t n = 0;
+
+	for (const struct command_option *option = command_options; option->name; option++) {
+		assert(n < OPTION_N_MAX - 1);
+		options[n++] = (struct option){ .name = option->name,
+						.has_arg = option->argument ? required_argument : no_argument,
+						.val = option->id };
+	}
+	options[n] = (struct option){ 0 };
+}
+
 int main(int argc, char **argv)
 {
+	struct option options[OPTION_N_MAX];
 	const char *socket = getenv("MLB_SOCKET");
-	struct invocation invocation = { .socket = socket && socket[0] != '\0' ? socket : SOCKET_DEFAULT };
+	struct invocation invocation = { .socket = socket && socket[0] != '\0' ? socket : MLBCTL_SOCKET_DEFAULT };
 	const struct command *command;
 	unsigned int given = 0;
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
+	options_fill(options);
+	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
 		if (option == 'h') {
-			help_print(stdout);
+			command_help(stdout);
 			return finish(0);
 		}
 		status = option_take(option, &invocation, &given);
@@ -301,10 +245,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	if (strlen(invocation.socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return usage_error("%s: too long for the path of a socket", invocation.socket);
-	if (!command->run) {
-		help_print(stdout);
-		return finish(0);
-	}
+	if (command->alone)
+		return command_alone(command, &invocation);
 	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK) {
 		fputs("mlbctl: libcurl does not start\n", stderr);
 		return CLIENT_REFUSED;

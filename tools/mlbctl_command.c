@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,22 +21,31 @@
 /* Room for "/v1/events?since=" and a number. */
 #define URL_MAX 64
 
-static struct render_options options_of(const struct invocation *invocation)
+/* Colours are for a terminal that has some, and for whom they do not disturb (no-color.org). */
+static bool colour_wanted(void)
+{
+	const char *off = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(off && off[0] != '\0') && !(term && strcmp(term, "dumb") == 0);
+}
+
+struct render_options mlbctl_render_options(const struct invocation *invocation)
 {
 	return (struct render_options){
 		.wide = invocation->output == OUTPUT_WIDE,
-		.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+		.colour = colour_wanted(),
 		.now_ms = clock_wall_ms(),
 	};
 }
 
-static int failed(const struct invocation *invocation, enum client_result result)
+int mlbctl_failed(const struct invocation *invocation, enum client_result result)
 {
 	fprintf(stderr, "mlbctl: %s\n", client_error(invocation->client));
 	return (int)result;
 }
 
-static void poll_pause(void)
+void mlbctl_pause(void)
 {
 	struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
 
@@ -45,7 +55,7 @@ static void poll_pause(void)
 /* Print an answer as the user asked for it, and forget it. */
 static void answer_print(const struct invocation *invocation, struct client_answer *answer)
 {
-	struct render_options options = options_of(invocation);
+	struct render_options options = mlbctl_render_options(invocation);
 
 	if (invocation->output == OUTPUT_JSON)
 		render_json(stdout, answer->text);
@@ -62,7 +72,7 @@ static int request_and_print(const struct invocation *invocation, const char *ur
 	enum client_result result = client_request(invocation->client, url_path, body, &answer);
 
 	if (result != CLIENT_DONE)
-		return failed(invocation, result);
+		return mlbctl_failed(invocation, result);
 	answer_print(invocation, &answer);
 	return 0;
 }
@@ -114,6 +124,14 @@ int command_handover(const struct invocation *invocation)
 
 	cJSON_AddStringToObject(body, "service", invocation->operands[0]);
 	cJSON_AddStringToObject(body, "node", invocation->operands[1]);
+	return body_post(invocation, body);
+}
+
+int command_log_level(const struct invocation *invocation)
+{
+	cJSON *body = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(body, "level", invocation->operands[0]);
 	return body_post(invocation, body);
 }
 
@@ -172,11 +190,27 @@ static enum client_result events_get(const struct invocation *invocation, uint64
 struct progress {
 	uint64_t seq;
 	char time[CLOCK_RFC3339_MAX];
+	int64_t not_before_ms; /* older ones are not printed; 0: all are */
 };
+
+/* Is it older than what was asked for? */
+static bool event_too_old(const cJSON *event, int64_t not_before_ms)
+{
+	const char *time = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "time"));
+	int64_t at_ms;
+
+	return not_before_ms != 0 && render_time_parse(time, &at_ms) && at_ms < not_before_ms;
+}
+
+/* --since as a time; 0: none was given. */
+static int64_t not_before(const struct invocation *invocation)
+{
+	return invocation->since_ms > 0 ? clock_wall_ms() - invocation->since_ms : 0;
+}
 
 static void event_print(const struct invocation *invocation, const cJSON *event, struct progress *progress)
 {
-	struct render_options options = options_of(invocation);
+	struct render_options options = mlbctl_render_options(invocation);
 	const char *time = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "time"));
 	double seq = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(event, "seq"));
 	char *text;
@@ -184,6 +218,8 @@ static void event_print(const struct invocation *invocation, const cJSON *event,
 	if (seq >= 1 && seq < 9e15)
 		progress->seq = (uint64_t)seq;
 	snprintf(progress->time, sizeof(progress->time), "%s", time ? time : "");
+	if (event_too_old(event, progress->not_before_ms))
+		return;
 	if (invocation->output != OUTPUT_JSON) {
 		render_event_line(stdout, event, &options);
 		return;
@@ -240,17 +276,17 @@ static enum client_result events_new(const struct invocation *invocation, struct
 /* Until the user stops it. A daemon that goes away is waited for: that is when one wants to look. */
 static int events_follow(const struct invocation *invocation)
 {
-	struct progress progress = { .seq = invocation->since };
+	struct progress progress = { .seq = invocation->since, .not_before_ms = not_before(invocation) };
 	bool first = true, lost = false;
 
-	for (;; poll_pause()) {
+	for (;; mlbctl_pause()) {
 		struct client_answer answer;
 		const cJSON *event;
 		enum client_result result = events_new(invocation, &progress, &answer);
 
 		if (result != CLIENT_DONE) {
 			if (first || result == CLIENT_REFUSED)
-				return failed(invocation, result);
+				return mlbctl_failed(invocation, result);
 			if (!lost)
 				fprintf(stderr, "mlbctl: %s; waiting for it\n", client_error(invocation->client));
 			lost = true;
@@ -267,6 +303,23 @@ static int events_follow(const struct invocation *invocation)
 	}
 }
 
+/* Take out of the document what is too old. 0 or -ENOMEM. */
+static int events_drop_old(struct client_answer *answer, int64_t not_before_ms)
+{
+	cJSON *event = answer->doc ? answer->doc->child : NULL;
+
+	while (event) {
+		cJSON *next = event->next;
+
+		if (event_too_old(event, not_before_ms))
+			cJSON_Delete(cJSON_DetachItemViaPointer(answer->doc, event));
+		event = next;
+	}
+	free(answer->text);
+	answer->text = cJSON_PrintUnformatted(answer->doc);
+	return answer->text ? 0 : -ENOMEM;
+}
+
 int command_events(const struct invocation *invocation)
 {
 	struct client_answer answer;
@@ -276,7 +329,12 @@ int command_events(const struct invocation *invocation)
 		return events_follow(invocation);
 	result = events_get(invocation, invocation->since, &answer);
 	if (result != CLIENT_DONE)
-		return failed(invocation, result);
+		return mlbctl_failed(invocation, result);
+	if (invocation->since_ms > 0 && events_drop_old(&answer, not_before(invocation)) < 0) {
+		fputs("mlbctl: out of memory\n", stderr);
+		client_answer_free(&answer);
+		return CLIENT_REFUSED;
+	}
 	answer_print(invocation, &answer);
 	return 0;
 }
@@ -301,13 +359,13 @@ static int drain_wait(const struct invocation *invocation)
 	long limit_ms = invocation->timeout_ms > 0 ? invocation->timeout_ms : WAIT_DEFAULT_MS;
 	struct instant end = instant_add(clock_now(), span_ms(limit_ms));
 
-	for (;; poll_pause()) {
+	for (;; mlbctl_pause()) {
 		struct client_answer answer;
 		enum client_result result = client_request(invocation->client, "/v1/status", NULL, &answer);
 		int held = 0, drained;
 
 		if (result != CLIENT_DONE)
-			return failed(invocation, result);
+			return mlbctl_failed(invocation, result);
 		drained = drain_state(answer.doc, &held);
 		client_answer_free(&answer);
 		if (drained > 0)
@@ -331,7 +389,7 @@ int command_drain(const struct invocation *invocation)
 	int status;
 
 	if (result != CLIENT_DONE)
-		return failed(invocation, result);
+		return mlbctl_failed(invocation, result);
 	if (!invocation->wait) {
 		answer_print(invocation, &answer);
 		return 0;

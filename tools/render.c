@@ -53,8 +53,7 @@ __attribute__((format(printf, 3, 4))) static void append(char *buf, size_t cap, 
 	va_end(args);
 }
 
-/* A date and time in UTC with or without a fraction, as the daemon writes them. */
-static bool time_parse(const char *text, int64_t *ret_ms)
+bool render_time_parse(const char *text, int64_t *ret_ms)
 {
 	struct tm tm = { 0 };
 	const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
@@ -76,7 +75,7 @@ char *render_age(const char *rfc3339, int64_t now_ms, char buf[RENDER_AGE_MAX])
 {
 	int64_t then_ms, s;
 
-	if (!time_parse(rfc3339, &then_ms)) {
+	if (!render_time_parse(rfc3339, &then_ms)) {
 		snprintf(buf, RENDER_AGE_MAX, "-");
 		return buf;
 	}
@@ -192,6 +191,20 @@ static const char *fencing_text(const cJSON *fencing, char *buf, size_t cap)
 	return buf;
 }
 
+/* "12 services, leader n1": or what keeps it from being so. */
+static const char *kubernetes_text(const cJSON *kubernetes, char *buf, size_t cap)
+{
+	const char *problem = get_text(kubernetes, "problem");
+	bool fresh = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(kubernetes, "fresh"));
+	const char *leader = get_text(kubernetes, "leader");
+
+	snprintf(buf, cap, "%.0f services, leader %s%s%s%s", get_number(kubernetes, "services"),
+		 leader != NULL && leader[0] != '\0' ? leader : "not known",
+		 fresh ? "" : ", the API server does not answer", problem != NULL && problem[0] != '\0' ? ": " : "",
+		 problem != NULL ? problem : "");
+	return buf;
+}
+
 void render_status(FILE *out, const cJSON *doc, const struct render_options *options)
 {
 	static const char *const members[][2] = {
@@ -227,6 +240,8 @@ void render_status(FILE *out, const cJSON *doc, const struct render_options *opt
 	line(out, "members:", "%s", counts_text(PART("members"), members, COUNT(members), buf, sizeof(buf)));
 	line(out, "addresses:", "%s", counts_text(PART("addresses"), addresses, COUNT(addresses), buf, sizeof(buf)));
 	line(out, "fencing:", "%s", fencing_text(PART("fencing"), buf, sizeof(buf)));
+	if (PART("kubernetes") != NULL)
+		line(out, "kubernetes:", "%s", kubernetes_text(PART("kubernetes"), buf, sizeof(buf)));
 	line(out, "traffic:", "%s", counts_text(PART("traffic"), traffic, COUNT(traffic), buf, sizeof(buf)));
 	line(out, "dropped:", "%s", drops_text(PART("drops"), buf, sizeof(buf)));
 	line(out, "detection:", "%s", counts_text(PART("detection"), detection, COUNT(detection), buf, sizeof(buf)));
@@ -234,6 +249,23 @@ void render_status(FILE *out, const cJSON *doc, const struct render_options *opt
 	line(out, "config:", "%s", or_dash(get_text(doc, "configFile")));
 	line(out, "pid:", "%s", count_text(get_number(doc, "pid"), buf, sizeof(buf)));
 #undef PART
+}
+
+void render_summary(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	const cJSON *addresses = cJSON_GetObjectItemCaseSensitive(doc, "addresses");
+	const char *state = or_dash(get_text(doc, "state"));
+	const char *colour = options->colour ? table_state_colour(state) : NULL;
+	char uptime[32], held[32], unowned[32];
+	char *name = table_text_clean(or_dash(get_text(doc, "name")));
+	char *state_clean = table_text_clean(state);
+
+	fprintf(out, "%s: %s%s%s, up %s, %s addresses here, %s unowned\n", name, colour ? colour : "", state_clean,
+		colour ? TABLE_COLOUR_END : "", uptime_text(get_number(doc, "uptimeSeconds"), uptime, sizeof(uptime)),
+		count_text(get_number(addresses, "held"), held, sizeof(held)),
+		count_text(get_number(addresses, "unowned"), unowned, sizeof(unowned)));
+	free(name);
+	free(state_clean);
 }
 
 /* "key=value" of all string fields of an object, but for those in skip. */
@@ -372,6 +404,36 @@ void render_members(FILE *out, const cJSON *doc, const struct render_options *op
 	table_free(table);
 }
 
+void render_conflicts(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	static const struct table_column columns[] = {
+		{ "ADDRESS", true, false }, { "MAC", false, false },  { "WHO", false, true },
+		{ "NODE", false, false },   { "LAST", false, false }, { "FRAMES", false, false },
+		{ "ACTION", false, false },
+	};
+	struct table *table = table_new(columns, COUNT(columns));
+	char age[RENDER_AGE_MAX];
+	char frames[32];
+	const cJSON *record;
+
+	cJSON_ArrayForEach(record, cJSON_GetObjectItemCaseSensitive(doc, "conflicts"))
+	{
+		const char *last = get_text(record, "last");
+
+		table_add(table, (const char *const[]){
+					 get_text(record, "ip"),
+					 get_text(record, "mac"),
+					 get_text(record, "who"),
+					 get_text(record, "node"),
+					 options->wide ? last : render_age(last, options->now_ms, age),
+					 count_text(get_number(record, "frames"), frames, sizeof(frames)),
+					 get_text(record, "action"),
+				 });
+	}
+	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
+	table_free(table);
+}
+
 /* "2 of 3" */
 static const char *share_text(const cJSON *key, const char *name, const cJSON *doc, char *buf, size_t cap)
 {
@@ -429,19 +491,21 @@ void render_key_change(FILE *out, const cJSON *doc, const struct render_options 
 	names_line(out, doc, "away", "away:");
 }
 
-static void service_add(struct table *table, const char *name, const cJSON *address,
+static void service_add(struct table *table, const cJSON *service, const cJSON *address,
 			const struct render_options *options)
 {
+	const cJSON *check = cJSON_GetObjectItemCaseSensitive(service, "check");
 	char age[RENDER_AGE_MAX], epoch[32];
 
 	table_add(table, (const char *const[]){
-				 name,
+				 get_text(service, "name"),
 				 get_text(address, "ip"),
 				 get_text(address, "owner"),
 				 get_text(address, "state"),
 				 since_text(address, options, age),
 				 count_text(get_number(address, "epoch"), epoch, sizeof(epoch)),
 				 get_text(address, "interface"),
+				 get_text(check, "state"),
 			 });
 }
 
@@ -450,21 +514,20 @@ void render_services(FILE *out, const cJSON *doc, const struct render_options *o
 	static const struct table_column columns[] = {
 		{ "SERVICE", true, false },    { "ADDRESS", false, false }, { "OWNER", true, false },
 		{ "STATE", false, true },      { "SINCE", false, false },   { "EPOCH", false, false },
-		{ "INTERFACE", false, false },
+		{ "INTERFACE", false, false }, { "CHECK", false, false },
 	};
-	struct table *table = table_new(columns, options->wide ? COUNT(columns) : COUNT(columns) - 2);
+	struct table *table = table_new(columns, options->wide ? COUNT(columns) : COUNT(columns) - 3);
 	const cJSON *service, *address;
 
 	cJSON_ArrayForEach(service, doc)
 	{
 		const cJSON *addresses = cJSON_GetObjectItemCaseSensitive(service, "addresses");
-		const char *name = get_text(service, "name");
 
 		if (cJSON_GetArraySize(addresses) == 0)
-			service_add(table, name, NULL, options);
+			service_add(table, service, NULL, options);
 		cJSON_ArrayForEach(address, addresses)
 		{
-			service_add(table, name, address, options);
+			service_add(table, service, address, options);
 		}
 	}
 	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
@@ -571,15 +634,12 @@ void render_events(FILE *out, const cJSON *doc, const struct render_options *opt
 void render_event_line(FILE *out, const cJSON *doc, const struct render_options *options)
 {
 	char fields[CELL_MAX * 2], text[CELL_MAX * 4];
-	char *clean;
 
 	pairs_text(doc, " ", event_own, COUNT(event_own), fields, sizeof(fields));
 	snprintf(text, sizeof(text), "%-24s  %-6s  %s%s%s", or_dash(get_text(doc, "time")),
 		 or_dash(get_text(doc, "kind")), or_dash(get_text(doc, "message")),
 		 options->wide && fields[0] != '\0' ? "  " : "", options->wide ? fields : "");
-	clean = table_text_clean(text);
-	fprintf(out, "%s\n", clean);
-	free(clean);
+	table_line_print(out, text, options->wide ? 0 : RENDER_WIDTH);
 }
 
 static void newline(FILE *out, size_t depth)

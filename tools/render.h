@@ -23,11 +23,15 @@ struct render_options {
 typedef void render_document(FILE *out, const cJSON *doc, const struct render_options *options);
 
 render_document render_status;
+/* The same in one line. */
+render_document render_summary;
 render_document render_members;
 render_document render_services;
 /* What `services --explain` is answered. */
 render_document render_explain;
 render_document render_events;
+render_document render_conflicts;
+render_document render_diagnose; /* tools/diagnose.c */
 render_document render_keys;
 /* What `keys add` and its likes are answered. */
 render_document render_key_change;
@@ -42,5 +46,8 @@ void render_json(FILE *out, const char *text);
 
 /* "just now" (less than a second, or ahead of now), "12s ago", "3m ago", "5h ago", "2d ago"; "-" for what is no time. */
 char *render_age(const char *rfc3339, int64_t now_ms, char buf[RENDER_AGE_MAX]);
+
+/* A date and time in UTC with or without a fraction, as the daemon writes them; NULL is none. */
+bool render_time_parse(const char *text, int64_t *ret_ms);
 
 #endif

@@ -77,13 +77,18 @@ void table_add(struct table *table, const char *const *cells)
 }
 
 /* Characters of UTF-8 text: bytes that begin one. Wide and combining characters count as one. */
-static size_t text_width(const char *text)
+size_t table_text_width(const char *text, size_t len)
 {
 	size_t width = 0;
 
-	for (; *text != '\0'; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
+	for (size_t i = 0; i < len; i++)
+		width += ((unsigned char)text[i] & 0xc0) != 0x80;
 	return width;
+}
+
+static size_t text_width(const char *text)
+{
+	return table_text_width(text, strlen(text));
 }
 
 /* Bytes of the first `width` characters. */
@@ -189,4 +194,13 @@ const char *table_state_colour(const char *word)
 			return colours[i].colour;
 	}
 	return NULL;
+}
+
+void table_line_print(FILE *out, const char *text, size_t width_max)
+{
+	char *clean = table_text_clean(text);
+	size_t have = text_width(clean);
+
+	cell_print(out, clean, width_max > 0 && have > width_max ? width_max : have, NULL, true);
+	free(clean);
 }

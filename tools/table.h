@@ -30,7 +30,11 @@ void table_print(const struct table *table, FILE *out, size_t width_max, bool co
 /* The terminal's sequence for a word that says how something is ("alive", "dead"), or NULL: no colour. */
 const char *table_state_colour(const char *word);
 #define TABLE_COLOUR_END "\033[0m"
+/* Columns that len bytes of text take: characters of UTF-8. */
+size_t table_text_width(const char *text, size_t len);
 /* A copy fit for a terminal, as table_add makes it (caller frees). */
 char *table_text_clean(const char *text);
+/* One line of its own, made fit for a terminal; it ends in "..." where it is wider. width_max: more than 3; 0: no limit. */
+void table_line_print(FILE *out, const char *text, size_t width_max);
 
 #endif

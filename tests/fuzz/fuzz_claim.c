@@ -38,7 +38,7 @@ static void try_value(const uint8_t *value, size_t len)
 	if (result != 0)
 		return;
 	check(len >= CLAIM_VALUE_LEN);
-	check(claim.state == CLAIM_HELD || claim.state == CLAIM_HANDOVER);
+	check(claim.state >= CLAIM_HELD && claim.state <= CLAIM_GIVEN_UP);
 	claim_value_encode(&claim, again);
 	check(claim_value_decode(again, sizeof(again), &decoded) == 0);
 	check(claim.epoch == decoded.epoch && claim.majority == decoded.majority && claim.state == decoded.state &&

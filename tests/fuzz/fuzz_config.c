@@ -16,7 +16,7 @@ static void check(bool good)
 /* What the rest of the daemon relies on. */
 static void check_config(const struct config *config)
 {
-	struct election_service *services = config_election_services(config);
+	struct election_service *services = config_election_services(config, NULL, 0);
 
 	check(config->node.name[0] != '\0' && config->control.socket != NULL);
 	check(config->gossip.insecure != (config->gossip.key_file != NULL));

@@ -40,6 +40,14 @@ static int fake_command(void *arg, const char *verb, const cJSON *body, cJSON *r
 		assert(cJSON_AddStringToObject(reply, "fingerprint", fingerprint ? fingerprint : "none"));
 		return 200;
 	}
+	if (strcmp(verb, "log-level") == 0 || strcmp(verb, "services/explain") == 0) {
+		const char *text = strcmp(verb, "log-level") == 0
+					   ? cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(body, "level"))
+					   : service;
+
+		assert(text && text[0] != '\0');
+		return cJSON_AddStringToObject(reply, "text", text) ? 200 : 500;
+	}
 	if (strcmp(verb, "handover") != 0) {
 		assert(!body || !body->child);
 		return 200;
@@ -80,6 +88,7 @@ static void check(const struct control_response *response)
 	assert(response->len == strlen(response->text));
 	assert(response->text[response->len - 1] == '\n');
 	assert((response->status == 405) == (response->allow != NULL));
+	assert(!response->change || response->status == 200 || words);
 	switch (response->status) {
 	case 200:
 		assert(!words);

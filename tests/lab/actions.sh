@@ -25,6 +25,7 @@
 #   drain N [--wait], undrain N   by mlbctl
 #   handover SERVICE N         by mlbctl of the node that has the address
 #   rolling                    SIGTERM and start, node after node, each when the one before has joined again
+#   sick, well N               what the health checks of check*.scn look at
 #   flush N                    nft flush ruleset
 #   addrdel N                  the service's addresses, or routes, deleted by hand
 #   diskfull N|*               the file system of N's log and socket is filled (LAB_DISK)
@@ -299,6 +300,9 @@ act_resolved() {
 	undrain) lab_ctl "$2" undrain >/dev/null ;;
 	handover) hand_over "$2" "$3" ;;
 	rolling) rolling ;;
+	# what the health check of check.scn looks at
+	sick) in_node "$2" sh -c 'echo 66 >/proc/sys/net/ipv4/ip_default_ttl' ;;
+	well) in_node "$2" sh -c 'echo 64 >/proc/sys/net/ipv4/ip_default_ttl' ;;
 	flush) in_node "$2" nft flush ruleset ;;
 	addrdel) addresses_delete "$2" ;;
 	diskfull) for_nodes "$2" disk_fill ;;

@@ -19,6 +19,8 @@ LAB_WHY=''
 LAB_NODES=()          # n1 n2 ...
 LAB_VIPS=()           # addresses of the service, as they are in the lab
 LAB_SERVICE=web
+# A system call that the filters of mlbd would refuse ends it, and so the test: daemon/syscall_filter.h.
+export MLB_SYSCALLS=trap
 # Set these before lab_net_open; they hold until they are set again.
 LAB_CLAIM=address     # claim mode of the service: address, route, none
 LAB_NETWORKS=1        # 2: gossip has a network of its own
@@ -29,11 +31,21 @@ LAB_LINES=()          # and of its own
 declare -A LAB_PID    # switch, switch1, prober, n1 ...: process of ours that was not waited for yet
 declare -A LAB_EXIT   # n1 ...: exit status of a daemon that we waited for
 LAB_CLOCK_FD=''
-LAB_STOLEN_MS=0
+LAB_STOLEN_AT=0 LAB_STOLEN_MS=0
 
 # Pause; unlike sleep(1) a signal ends it at once and no process is left behind.
 lab_sleep() {
 	read -r -t "$1" -u "$LAB_CLOCK_FD" || true
+}
+
+# lab_wait_for SECONDS COMMAND...: until it succeeds; 1: not in time. It is tried every LAB_WAIT_S (0.05).
+lab_wait_for() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS <= deadline)) || return 1
+		lab_sleep "${LAB_WAIT_S:-0.05}"
+	done
 }
 
 # lab_possible PROGRAM...: can the lab run here, and are those programs built?
@@ -439,7 +451,7 @@ lab_prober_start() {
 	done
 	read -r -a names <<<"$(lab_prober_names)"
 	: >"$LAB_TMP/prober.out"
-	LAB_STOLEN_MS=$(lab_stolen)
+	LAB_STOLEN_AT=$(lab_stolen) LAB_STOLEN_MS=0
 	ip netns exec "${LAB_PREFIX}client" "$LAB_B/tests/lab/prober" --interface eth0 "${targets[@]}" "${names[@]}" \
 		--probe-source 10.77.0.251 --realtime --json "$LAB_TMP/prober.json" \
 		>"$LAB_TMP/prober.out" 2>"$LAB_TMP/prober.err" &
@@ -457,7 +469,7 @@ lab_prober_start() {
 
 # End the measurement; the reports are then in prober.out and prober.json.
 lab_prober_stop() {
-	LAB_STOLEN_MS=$(($(lab_stolen) - LAB_STOLEN_MS))
+	LAB_STOLEN_MS=$(($(lab_stolen) - LAB_STOLEN_AT))
 	lab_signal TERM prober
 	lab_reap prober
 	[ "${LAB_EXIT[prober]}" -eq 0 ] || { LAB_WHY="prober: $(tail -n 1 "$LAB_TMP/prober.err")"; return 1; }

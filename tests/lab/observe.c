@@ -104,7 +104,7 @@ static void outage_add(struct observe_report *r, int64_t at_us, int64_t end_us, 
 
 static void report_pings(const struct observe *o, struct observe_report *r)
 {
-	int64_t run_at = 0, run_late = 0, arrived = r->from_us, rtt_sum = 0;
+	int64_t run_at = 0, run_late = 0, arrived = r->from_us;
 	size_t run_n = 0;
 
 	for (size_t i = 0; i < o->ping_n; i++) {
@@ -127,7 +127,8 @@ static void report_pings(const struct observe *o, struct observe_report *r)
 		if (run_n > 0)
 			outage_add(r, run_at, p->sent_us, run_n, run_late);
 		run_n = 0;
-		rtt_sum += p->rtt_us;
+		if (r->sent_n == r->lost_n + 1 || p->rtt_us < r->rtt_min_us)
+			r->rtt_min_us = p->rtt_us; /* the first that was answered, or a faster one */
 		r->rtt_max_us = p->rtt_us > r->rtt_max_us ? p->rtt_us : r->rtt_max_us;
 		if (p->sent_us + p->rtt_us - arrived > r->silence_us)
 			r->silence_us = p->sent_us + p->rtt_us - arrived;
@@ -136,8 +137,6 @@ static void report_pings(const struct observe *o, struct observe_report *r)
 	}
 	if (run_n > 0)
 		outage_add(r, run_at, r->to_us, run_n, run_late);
-	if (r->sent_n > r->lost_n)
-		r->rtt_mean_us = rtt_sum / (int64_t)(r->sent_n - r->lost_n);
 	if (r->to_us - arrived > r->silence_us)
 		r->silence_us = r->to_us - arrived;
 }

@@ -90,7 +90,7 @@ struct observe_report {
 	int holder; /* MAC that answered last, -1: none */
 	size_t event_n;
 	struct observe_event events[OBSERVE_EVENT_MAX];
-	int64_t rtt_mean_us, rtt_max_us;
+	int64_t rtt_min_us, rtt_max_us;
 	int64_t late_max_us;
 };
 

@@ -20,7 +20,7 @@
  * Lines on standard output (key=value, times in microseconds):
  *   ready at_us=
  *   report window= target= from_us= to_us= sent= lost= outages= outage_us= outage_at_us= down_us= silence_us= unanswered_us= deaf_us=
- *          dual_us= dual_last_us= changes= holder= rtt_us= rtt_max_us= late_us= skipped=
+ *          dual_us= dual_last_us= changes= holder= rtt_min_us= rtt_max_us= late_us= skipped=
  *   timeline window= target= at_us= what=appears|vanishes|announces|outage who= [length_us= lost= late_us=]
  *   bar window= target= from_us= bin_us= view=####..##
  *   end window=
@@ -323,11 +323,11 @@ static void print_report(const struct prober *p, const struct observe *o, const 
 	printf("report window=%u target=%s from_us=%" PRId64 " to_us=%" PRId64
 	       " sent=%zu lost=%zu outages=%zu outage_us=%" PRId64 " outage_at_us=%" PRId64 " down_us=%" PRId64
 	       " silence_us=%" PRId64 " unanswered_us=%" PRId64 " deaf_us=%" PRId64 " dual_us=%" PRId64
-	       " dual_last_us=%" PRId64 " changes=%zu holder=%s rtt_us=%" PRId64 " rtt_max_us=%" PRId64
+	       " dual_last_us=%" PRId64 " changes=%zu holder=%s rtt_min_us=%" PRId64 " rtt_max_us=%" PRId64
 	       " late_us=%" PRId64 " skipped=%" PRIu64 "\n",
 	       p->window_n, ip, r->from_us, r->to_us, r->sent_n, r->lost_n, r->outage_n, r->outage_us, r->outage_at_us,
 	       r->down_us, r->silence_us, r->unanswered_us, r->unanswered_longest_us, r->dual_us, r->dual_last_us,
-	       r->change_n, mac_name(p, r->holder), r->rtt_mean_us, r->rtt_max_us, r->late_max_us, p->skipped);
+	       r->change_n, mac_name(p, r->holder), r->rtt_min_us, r->rtt_max_us, r->late_max_us, p->skipped);
 	for (size_t i = 0; i < r->outage_n && i < OBSERVE_OUTAGE_MAX; i++)
 		printf("timeline window=%u target=%s at_us=%" PRId64 " what=outage who=- length_us=%" PRId64
 		       " lost=%zu late_us=%" PRId64 "\n",
@@ -368,10 +368,10 @@ static void json_target(const struct prober *p, FILE *f, const struct observe *o
 		"    {\"ip\": \"%s\", \"sent\": %zu, \"lost\": %zu, \"longestOutageUs\": %" PRId64
 		", \"outageCount\": %zu, \"downUs\": %" PRId64 ", \"silenceUs\": %" PRId64
 		",\n     \"unansweredUs\": %" PRId64 ", \"longestUnansweredUs\": %" PRId64 ", \"twoOwnersUs\": %" PRId64
-		", \"twoOwnersLastUs\": %" PRId64 ", \"ownerChanges\": %zu, \"rttMeanUs\": %" PRId64
+		", \"twoOwnersLastUs\": %" PRId64 ", \"ownerChanges\": %zu, \"rttMinUs\": %" PRId64
 		", \"rttMaxUs\": %" PRId64 ",\n     \"outages\": [",
 		ip_format(o->target, ip), r->sent_n, r->lost_n, r->outage_us, r->outage_n, r->down_us, r->silence_us,
-		r->unanswered_us, r->unanswered_longest_us, r->dual_us, r->dual_last_us, r->change_n, r->rtt_mean_us,
+		r->unanswered_us, r->unanswered_longest_us, r->dual_us, r->dual_last_us, r->change_n, r->rtt_min_us,
 		r->rtt_max_us);
 	for (size_t i = 0; i < r->outage_n && i < OBSERVE_OUTAGE_MAX; i++)
 		fprintf(f,

@@ -84,7 +84,7 @@ void check_free(struct checks *checks)
 
 static bool link_disturbed_at(const struct world *world, size_t node)
 {
-	if (!world->nodes[node].link_up)
+	if (!world->nodes[node].link_up || world->nodes[node].data_cut)
 		return true;
 	for (size_t i = 0; i < world->node_n; i++) {
 		if (i != node && (link_is_disturbed(network_link(&world->network, node, i)) ||
@@ -110,6 +110,7 @@ bool check_recent(const struct world *world, size_t node, enum cause cause)
 	case CAUSE_KERNEL:
 		return n->kernel.refuses;
 	case CAUSE_CONFIG:
+	case CAUSE_CHOICE:
 	case CAUSE_N:
 		break;
 	}
@@ -155,12 +156,14 @@ static enum eligible eligible(const struct world *world, size_t node, size_t add
 
 	if (!world_runs(world, node) || !n->link_up || n->draining || n->stop_us > 0 || !n->service_on[a->service])
 		return ELIGIBLE_NO;
+	if (n->unfit[a->service])
+		return ELIGIBLE_NO;
 	if ((a->ip.family == IP_V6 && !plan->has_v6) || (service->selects && service->rack != plan->rack))
 		return ELIGIBLE_NO;
 	/* it has not heard the cluster yet; one that waits for longer than it may is asked for more */
 	if (!node_joined(n->core) && world->now_us - n->started_us <= world->timers.join_timeout.us + SLACK_US)
 		return ELIGIBLE_MAYBE;
-	if (!segment_reaches(world, node))
+	if (!segment_reaches(world, node) || n->silent)
 		return ELIGIBLE_MAYBE; /* nobody answers it: it may have let go, or have kept what nobody else can reach */
 	if (n->kernel.refuses || world->now_us - world->checks->refused_us[node * SIM_ADDRESS_MAX + address] <= held_us)
 		return ELIGIBLE_MAYBE;
@@ -376,7 +379,7 @@ static void audit_address(struct world *world, size_t address, const bool *compo
 	}
 	if (serving_n > 1)
 		check_complain(world, "quiet: %zu nodes serve address %zu", serving_n, address);
-	else if (able_n > 0 && serving_n == 0)
+	else if (able_n > 0 && serving_n == 0 && check_held_down_us(world, address) <= world->now_us)
 		check_complain(world, "quiet: nobody serves address %zu, %zu nodes could", address, able_n);
 	else if (on_n == 0 && maybe_n == 0 && serving_n > 0)
 		check_complain(world, "quiet: address %zu is served, its service is gone", address);
@@ -413,6 +416,10 @@ void check_complain(struct world *world, const char *format, ...)
 
 static bool any_cut(const struct world *world)
 {
+	for (size_t i = 0; i < world->node_n; i++) {
+		if (world->nodes[i].data_cut || world->nodes[i].silent) /* it may be the next that the plan names */
+			return true;
+	}
 	for (size_t i = 0; i < world->node_n * world->node_n; i++) {
 		if (world->network.links[i].cuts != 0)
 			return true;
@@ -434,10 +441,22 @@ void check_before_fault(struct world *world, const struct fault *fault)
 		return;
 	checks->trying = true;
 	checks->tried_bad = any_cut(world) || is_unstable(world);
-	if (!checks->tried_bad)
+	if (!checks->tried_bad) {
+		check_hold_downs(world);
 		audit_all(world);
+	}
 	checks->trying = false;
 	checks->lone = !checks->tried_bad && takes_away(fault->kind);
+}
+
+/* Its watchers have learnt to wait a little longer for one that was silent before and came back. */
+static bool anybody_resumed(const struct world *world)
+{
+	for (size_t i = 0; i < world->node_n; i++) {
+		if (world->nodes[i].resumed_us >= 0 && world->now_us - world->nodes[i].resumed_us <= CAUSE_US)
+			return true;
+	}
+	return false;
 }
 
 /* After a lone fault in a quiet cluster, somebody must take over fast. */
@@ -448,7 +467,14 @@ static void audit_outage(struct world *world)
 
 	if (check_recent_anywhere(world, CAUSE_KERNEL)) /* the best candidate cannot: the others wait for their turn */
 		bound_us += (int64_t)world->node_n * world->election.claim_backoff.us;
+	if (anybody_resumed(world))
+		bound_us += world->timers.silence.us;
+	if (!world->plan
+		     ->gate) /* lifetimes end one after another; as long as one address of a host answers, all are left to it */
+		bound_us += LEASE_US / 4;
 	for (size_t i = 0; i < world->address_n; i++) {
+		if (check_held_down_us(world, i) > world->now_us)
+			continue;
 		if (checks->served_n[i] == 0 && checks->unserved_us[i] >= world->last_change_us &&
 		    world->now_us - checks->unserved_us[i] > bound_us && somebody_can(world, i))
 			world_fail(world, "outage: nobody has served address %zu for %lld ms (bound %lld ms)", i,
@@ -474,6 +500,7 @@ void check_audit(struct world *world)
 		if (world_runs(world, i))
 			check_knowledge(world, i);
 	}
+	check_hold_downs(world);
 	if (world->checks->lone)
 		audit_outage(world);
 	if (is_quiet(world))

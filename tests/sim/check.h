@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The invariants. check.c looks at the hosts: who serves what, for how long two do, whether somebody does.
- * check_actions.c looks at what nodes say: members, owners, reasons, epochs. Both call world_fail.
+ * check_actions.c looks at what nodes say: members, owners, reasons, epochs. check_moves.c: how often addresses move. All call
+ * world_fail.
  */
 #ifndef MLB_TESTS_SIM_CHECK_H
 #define MLB_TESTS_SIM_CHECK_H
@@ -40,7 +41,13 @@ struct seen_member {
 	enum gossip_state state;
 };
 
+/* The last moves of an address that are remembered: the fifth within 180 s is one too many. */
+#define MOVES_KEPT 4
+
 struct seen_address {
+	size_t move_n;		      /* since 180 s without any */
+	int64_t moved_us[MOVES_KEPT]; /* newest first */
+	int64_t offered_us;	      /* the last time; an offer may be said again */
 	uint64_t epoch;
 	char owner[NODE_NAME_MAX + 1]; /* as the last OWNER action said; empty: nobody */
 	char last[NODE_NAME_MAX + 1];  /* the last one that was somebody */
@@ -62,8 +69,10 @@ struct checks {
 	bool *serving;		    /* owned; node * SIM_ADDRESS_MAX + address */
 	size_t served_n[SIM_ADDRESS_MAX];
 	int64_t unserved_us[SIM_ADDRESS_MAX]; /* since when nobody serves it */
-	bool lone;			      /* the last change took one node away, and all was quiet before */
-	bool trying;			      /* look without failing the run */
+	int64_t held_down_us
+		[SIM_ADDRESS_MAX]; /* some node has not taken it before, as far as it was seen to wait; 0: never */
+	bool lone;		   /* the last change took one node away, and all was quiet before */
+	bool trying;		   /* look without failing the run */
 	bool tried_bad;
 	int64_t *path_us; /* owned; a * node_n + b: since when both run and hear each other; INT64_MAX: they do not */
 	int64_t *disturbed_us; /* owned; a * node_n + b: when the link between them was last not as it should be */
@@ -103,7 +112,15 @@ void check_after_packet(struct world *world, size_t node, const struct node_even
 void check_audit(struct world *world);
 void check_end(struct world *world);
 
-/* Shared by the two files. */
+/* Shared by the files. */
+/* The observer is about to say that the address has another owner; empty: none. */
+void check_moved(struct world *world, size_t observer, size_t address, const char *to);
+/* The node asks another to take it over. */
+void check_offered(struct world *world, size_t node, struct ip ip);
+/* Ask all nodes what they hold down: before each audit. */
+void check_hold_downs(struct world *world);
+/* Until when nobody can be blamed for not serving it, because it has moved so often; past: that is no excuse. */
+int64_t check_held_down_us(const struct world *world, size_t address);
 bool check_recent(const struct world *world, size_t node, enum cause cause);
 /* Links of one node, or all (node SIM_NODE_MAX), that were not as they should be within the last span_us. */
 size_t check_disturbed_links(const struct world *world, size_t node, int64_t span_us);

@@ -150,6 +150,8 @@ static size_t causes_of(enum election_reason reason, enum cause causes[CAUSE_N])
 		break;
 	case ELECTION_REASON_CONFLICT: /* one that was refused may try again in the moment when another takes over */
 		causes[n++] = CAUSE_KERNEL;
+		causes[n++] =
+			CAUSE_CONFIG; /* those who have read the file remember other former owners than those who have not */
 		break;
 	case ELECTION_REASON_FIRST:
 	case ELECTION_REASON_OWNER_LEFT:
@@ -164,6 +166,10 @@ static size_t causes_of(enum election_reason reason, enum cause causes[CAUSE_N])
 		causes[n++] = CAUSE_KERNEL;
 		break;
 	case ELECTION_REASON_HANDOVER:
+		causes[n++] = CAUSE_CHOICE;
+		causes[n++] = CAUSE_PLANNED;
+		return n;
+	case ELECTION_REASON_UNFIT:
 	case ELECTION_REASON_STOPPED:
 		causes[n++] = CAUSE_PLANNED;
 		return n;
@@ -173,6 +179,8 @@ static size_t causes_of(enum election_reason reason, enum cause causes[CAUSE_N])
 	case ELECTION_REASON_FAILED:
 		causes[n++] = CAUSE_KERNEL;
 		break;
+	case ELECTION_REASON_TAKEN: /* there are no strangers here */
+		return 0;
 	}
 	causes[n++] = CAUSE_DOWN;
 	causes[n++] = CAUSE_NET;
@@ -196,7 +204,7 @@ static void check_reason(struct world *world, size_t observer, const struct node
 	/* who missed the offer or the withdrawal sees a second claim; but nobody may lose one of its own that way */
 	if (reason == ELECTION_REASON_CONFLICT && nodes[1] != (int)observer) {
 		causes[cause_n++] = CAUSE_PLANNED;
-		causes[cause_n++] = CAUSE_CONFIG;
+		causes[cause_n++] = CAUSE_CHOICE;
 	}
 	if (!any_of(world, nodes, 3, causes, cause_n))
 		world_fail(world,
@@ -242,6 +250,7 @@ static void on_owner(struct world *world, size_t observer, const struct node_act
 				   (unsigned long long)action->owner.epoch);
 		seen->epoch = action->owner.epoch;
 	}
+	check_moved(world, observer, (size_t)address, action->owner.to);
 	memcpy(seen->owner, action->owner.to, sizeof(seen->owner));
 	if (action->owner.to[0] != '\0')
 		memcpy(seen->last, action->owner.to, sizeof(seen->last));
@@ -257,6 +266,8 @@ void check_actions(struct world *world, size_t node, const struct node_out *out)
 			on_member(world, node, &out->actions[i]);
 		else if (out->actions[i].kind == NODE_ACTION_OWNER)
 			on_owner(world, node, &out->actions[i]);
+		else if (out->actions[i].kind == NODE_ACTION_OFFER)
+			check_offered(world, node, out->actions[i].offer.ip);
 	}
 }
 

@@ -134,6 +134,14 @@ static void hand_over(struct world *world, const struct fault *fault)
 	}
 }
 
+/* No cause by itself: it must not move what moved lately. */
+static void rebalance(struct world *world, size_t node)
+{
+	struct node_event event = { .kind = NODE_EVENT_REBALANCE };
+
+	world_step(world, node, &event);
+}
+
 /* The kernel loses the named address, or the next that the node holds. */
 static void lose(struct world *world, const struct fault *fault)
 {
@@ -162,13 +170,16 @@ static void calm(struct world *world)
 		check_path(world, i);
 		world->nodes[i].kernel.refuses = false;
 		host_set_link(world, i, true);
+		segment_set_data(world, i, false);
 	}
 	for (size_t i = 0; i < world->node_n; i++) {
 		host_resume(world, i);
 		start(world, i);
 		drain(world, i, false);
-		for (size_t s = 0; s < world->plan->service_n; s++)
+		for (size_t s = 0; s < world->plan->service_n; s++) {
 			host_set_service(world, i, s, true);
+			host_set_fit(world, i, s, true);
+		}
 	}
 }
 
@@ -182,6 +193,42 @@ static void count(struct world *world, const struct fault *fault)
 	world->marks.n[MARK_KILL] += fault->kind == FAULT_KILL && runs;
 	world->marks.n[MARK_LINK_DOWN] += fault->kind == FAULT_LINK_DOWN;
 	world->marks.n[MARK_RELOAD] += fault->kind == FAULT_SERVICE_OFF;
+}
+
+/* What a host has and can. */
+static void change_host(struct world *world, const struct fault *fault)
+{
+	size_t a = (size_t)fault->a;
+
+	switch ((int)fault->kind) {
+	case FAULT_SERVICE_OFF:
+	case FAULT_SERVICE_ON:
+		host_set_service(world, a, (size_t)fault->b, fault->kind == FAULT_SERVICE_ON);
+		break;
+	case FAULT_UNFIT:
+	case FAULT_FIT:
+		host_set_fit(world, a, (size_t)fault->b, fault->kind == FAULT_FIT);
+		break;
+	case FAULT_LOSE:
+		lose(world, fault);
+		break;
+	default:
+		world->nodes[a].kernel.refuses = fault->kind == FAULT_REFUSE;
+		world_note(world, a, CAUSE_KERNEL);
+		break;
+	}
+}
+
+static void cut(struct world *world, const struct fault *fault)
+{
+	size_t a = (size_t)fault->a;
+
+	if (fault->kind == FAULT_GOSSIP_CUT || fault->kind == FAULT_GOSSIP_UNCUT)
+		cut_gossip(world, a, fault->kind == FAULT_GOSSIP_CUT);
+	else if (fault->kind == FAULT_DATA_CUT || fault->kind == FAULT_DATA_UNCUT)
+		segment_set_data(world, a, fault->kind == FAULT_DATA_CUT);
+	else
+		partition(world, fault->arg, fault->kind == FAULT_PARTITION);
 }
 
 void fault_apply(struct world *world, const struct fault *fault)
@@ -205,11 +252,11 @@ void fault_apply(struct world *world, const struct fault *fault)
 		break;
 	case FAULT_GOSSIP_CUT:
 	case FAULT_GOSSIP_UNCUT:
-		cut_gossip(world, a, fault->kind == FAULT_GOSSIP_CUT);
-		break;
+	case FAULT_DATA_CUT:
+	case FAULT_DATA_UNCUT:
 	case FAULT_PARTITION:
 	case FAULT_HEAL:
-		partition(world, fault->arg, fault->kind == FAULT_PARTITION);
+		cut(world, fault);
 		break;
 	case FAULT_PAUSE:
 		host_pause(world, a);
@@ -242,15 +289,15 @@ void fault_apply(struct world *world, const struct fault *fault)
 		break;
 	case FAULT_SERVICE_OFF:
 	case FAULT_SERVICE_ON:
-		host_set_service(world, a, (size_t)fault->b, fault->kind == FAULT_SERVICE_ON);
-		break;
+	case FAULT_UNFIT:
+	case FAULT_FIT:
 	case FAULT_REFUSE:
 	case FAULT_ACCEPT:
-		world->nodes[a].kernel.refuses = fault->kind == FAULT_REFUSE;
-		world_note(world, a, CAUSE_KERNEL);
-		break;
 	case FAULT_LOSE:
-		lose(world, fault);
+		change_host(world, fault);
+		break;
+	case FAULT_REBALANCE:
+		rebalance(world, a);
 		break;
 	case FAULT_CALM:
 		calm(world);

@@ -191,17 +191,18 @@ static void renew(struct world *world, size_t node)
 	}
 }
 
-/* Tell the process what its link is like, if that is news. */
-static void refresh_meta(struct world *world, size_t node)
+void host_refresh_meta(struct world *world, size_t node)
 {
 	struct sim_node *n = &world->nodes[node];
 	struct node_event event = { .kind = NODE_EVENT_META, .meta = &n->meta };
 	size_t all = world->plan->nodes[node].has_v6 ? 2 : 1;
 	size_t segment_n = n->link_up ? all : 0;
 
-	if (n->meta.segment_n == segment_n)
+	if (n->meta.segment_n == segment_n && n->meta.segments[0].isolated == n->silent)
 		return;
 	n->meta.segment_n = segment_n;
+	n->meta.segments[0].isolated = n->silent;
+	n->meta.segments[1].isolated = n->silent;
 	world_step(world, node, &event);
 }
 
@@ -287,6 +288,29 @@ void host_set_service(struct world *world, size_t node, size_t service, bool on)
 		n->services_stale = true; /* a paused one reads its configuration when it runs again */
 }
 
+/* Say of one service whether it is served here. */
+static void give_fitness(struct world *world, size_t node, size_t service)
+{
+	struct node_event event = { .kind = NODE_EVENT_FIT };
+
+	event.fit.service = world->plan->services[service].name;
+	event.fit.fit = !world->nodes[node].unfit[service];
+	world_step(world, node, &event);
+}
+
+void host_set_fit(struct world *world, size_t node, size_t service, bool fit)
+{
+	struct sim_node *n = &world->nodes[node];
+
+	if (n->unfit[service] == !fit)
+		return;
+	n->unfit[service] = !fit;
+	world_note(world, node, CAUSE_PLANNED);
+	world->marks.n[MARK_UNFIT] += !fit;
+	if (n->process == PROCESS_RUNNING)
+		give_fitness(world, node, service);
+}
+
 static void configure(struct world *world, size_t node, struct node_config *config)
 {
 	struct sim_node *n = &world->nodes[node];
@@ -324,6 +348,7 @@ void host_start(struct world *world, size_t node)
 	n->start_wanted = false;
 	n->path_polled = false;
 	n->generation++;
+	n->silent = false;
 	fill_meta(world, node);
 	configure(world, node, config);
 	n->core = node_new(config, rng_u64(&n->rng), world_clock(world, n));
@@ -338,12 +363,15 @@ void host_start(struct world *world, size_t node)
 	world->last_change_us = world->now_us;
 	world_note(world, node, CAUSE_DOWN);
 	check_started(world, node);
+	segment_watch(world, node);
 	for (size_t i = 0; i < world->address_n; i++) {
 		if (n->kernel.addresses[i].present)
 			kernel_request(world, node, i, QUEUE_DELETED); /* host_clean */
 	}
 	arm_renewal(world, node);
 	give_services(world, node);
+	for (size_t i = 0; i < world->plan->service_n; i++)
+		give_fitness(world, node, i);
 }
 
 static void empty_socket(struct sim_node *n)
@@ -405,15 +433,19 @@ void host_resume(struct world *world, size_t node)
 	if (n->process != PROCESS_PAUSED)
 		return;
 	n->process = PROCESS_RUNNING;
+	n->resumed_us = world->now_us;
 	world_note(world, node, CAUSE_DOWN);
 	check_path(world, node);
 	renew(world, node);
 	world_step(world, node, &tick);
 	for (size_t i = 0; i < world->address_n; i++)
 		confirm(world, node, i);
-	refresh_meta(world, node);
+	host_refresh_meta(world, node);
+	segment_watch(world, node);
 	if (n->services_stale)
 		give_services(world, node);
+	for (size_t i = 0; i < world->plan->service_n; i++)
+		give_fitness(world, node, i); /* what its checks found meanwhile */
 	for (size_t i = 0; i < n->socket_n; i++) {
 		struct packet *packet = n->socket[i];
 
@@ -520,13 +552,14 @@ void host_handle(struct world *world, const struct queue_event *event)
 		break;
 	case QUEUE_LINK:
 		if (event->stamp == n->generation && n->process == PROCESS_RUNNING)
-			refresh_meta(world, event->node);
+			host_refresh_meta(world, event->node);
 		break;
 	case QUEUE_DELIVER:
 	case QUEUE_WAKE:
 	case QUEUE_GATE:
 	case QUEUE_ANSWER:
 	case QUEUE_PATH:
+	case QUEUE_SILENT:
 	case QUEUE_FAULT:
 	case QUEUE_AUDIT:
 		break; /* the world's own */

@@ -47,13 +47,18 @@ static const char *const names[MARK_N] = {
 	[MARK_ANSWER] = "answers",
 	[MARK_RIGHT_LOST] = "rights-lost",
 	[MARK_GOSSIP_CUT] = "gossip-cuts",
+	[MARK_DATA_CUT] = "data-cuts",
+	[MARK_UNFIT] = "unfit",
+	[MARK_BY_CHOICE] = "by-choice",
+	[MARK_HELD_DOWN] = "held-down",
 	[MARK_TWO_OWNERS] = "two-owners",
 };
 
 /* What a sweep need not reach: sealing is asked for, and the rest are things that we would rather not see. */
 static bool is_optional(enum mark mark)
 {
-	return mark == MARK_SEALED || mark == MARK_DAMAGED || mark == MARK_FALSE_DEATH || mark == MARK_TWO_OWNERS;
+	return mark == MARK_SEALED || mark == MARK_DAMAGED || mark == MARK_FALSE_DEATH || mark == MARK_TWO_OWNERS ||
+	       mark == MARK_DATA_CUT;
 }
 
 const char *mark_name(enum mark mark)

@@ -54,6 +54,10 @@ enum mark {
 	MARK_ANSWER,	    /* a dead or doubted owner's kernel answered */
 	MARK_RIGHT_LOST,
 	MARK_GOSSIP_CUT,
+	MARK_DATA_CUT,
+	MARK_UNFIT,	 /* an owner or another node whose health check failed */
+	MARK_BY_CHOICE,	 /* addresses that were handed over because they would be placed better elsewhere */
+	MARK_HELD_DOWN,	 /* looks at an address that nobody takes because it moved so often */
 	MARK_TWO_OWNERS, /* overlaps between running nodes with a path, however short */
 	MARK_N
 };

@@ -22,7 +22,8 @@ static const char *const class_names[CLASS_N] = {
 	[CLASS_PAUSE] = "pause",   [CLASS_CRASH] = "crash",	    [CLASS_KILL] = "kill",
 	[CLASS_STOP] = "stop",	   [CLASS_DRAIN] = "drain",	    [CLASS_HANDOVER] = "handover",
 	[CLASS_LINK] = "link",	   [CLASS_RELOAD] = "reload",	    [CLASS_KERNEL] = "kernel",
-	[CLASS_CLOCK] = "clock",   [CLASS_GOSSIP] = "gossip",
+	[CLASS_CLOCK] = "clock",   [CLASS_GOSSIP] = "gossip",	    [CLASS_CHECK] = "check",
+	[CLASS_FLAP] = "flap",	   [CLASS_REBALANCE] = "rebalance", [CLASS_DATA] = "data",
 };
 
 static const char *const kind_names[] = {
@@ -34,6 +35,8 @@ static const char *const kind_names[] = {
 	[FAULT_CUT] = "cut",
 	[FAULT_GOSSIP_CUT] = "gossip-cut",
 	[FAULT_GOSSIP_UNCUT] = "gossip-uncut",
+	[FAULT_DATA_CUT] = "data-cut",
+	[FAULT_DATA_UNCUT] = "data-uncut",
 	[FAULT_UNCUT] = "uncut",
 	[FAULT_PARTITION] = "partition",
 	[FAULT_HEAL] = "heal",
@@ -53,6 +56,9 @@ static const char *const kind_names[] = {
 	[FAULT_REFUSE] = "refuse",
 	[FAULT_ACCEPT] = "accept",
 	[FAULT_LOSE] = "lose",
+	[FAULT_UNFIT] = "unfit",
+	[FAULT_FIT] = "fit",
+	[FAULT_REBALANCE] = "rebalance",
 	[FAULT_CALM] = "calm",
 };
 
@@ -75,8 +81,8 @@ uint32_t plan_classes_of(uint64_t seed)
 	if (seed % 16 == 0)
 		return 0;
 	if (seed % 4 == 0)
-		return UINT32_C(1) << (seed / 4 % CLASS_N);
-	for (unsigned int i = 0; i < CLASS_N; i++) {
+		return UINT32_C(1) << (seed / 4 % CLASS_DRAWN_N);
+	for (unsigned int i = 0; i < CLASS_DRAWN_N; i++) {
 		if (rng_chance(&rng, 250000))
 			classes |= UINT32_C(1) << i;
 	}
@@ -276,6 +282,8 @@ static void draw_outages(struct plan *plan, enum fault_class class, struct rng *
 		{ CLASS_STOP, FAULT_STOP, FAULT_START, 6000, 50, 8000 },
 		{ CLASS_DRAIN, FAULT_DRAIN, FAULT_UNDRAIN, 5000, 10, 8000 },
 		{ CLASS_GOSSIP, FAULT_GOSSIP_CUT, FAULT_GOSSIP_UNCUT, 5000, 50, 12000 },
+		{ CLASS_CHECK, FAULT_UNFIT, FAULT_FIT, 1500, 20, 8000 },
+		{ CLASS_DATA, FAULT_DATA_CUT, FAULT_DATA_UNCUT, 6000, 50, 20000 },
 		{ CLASS_LINK, FAULT_LINK_DOWN, FAULT_LINK_UP, 6000, 20, 8000 },
 	};
 
@@ -288,6 +296,8 @@ static void draw_outages(struct plan *plan, enum fault_class class, struct rng *
 			struct fault fault = { .kind = outages[i].on, .a = any_node(plan, rng) };
 
 			fault.b = any_node(plan, rng);
+			if (class == CLASS_CHECK)
+				fault.b = (int)rng_below(rng, plan->service_n);
 			if (class == CLASS_PARTITION)
 				fault.arg = rng_between(rng, 1, mask_of_all(plan));
 			add_pair(plan, rng, &at, fault, outages[i].off, outages[i].low_ms, outages[i].high_ms);
@@ -319,6 +329,29 @@ static void draw_reloads(struct plan *plan, struct rng *rng)
 	}
 }
 
+/* One node comes and goes; one time in two everything has the same rhythm, which is when timers meet. */
+static void draw_flaps(struct plan *plan, struct rng *rng)
+{
+	static const enum fault_kind kinds[][2] = { { FAULT_PARTITION, FAULT_HEAL },
+						    { FAULT_KILL, FAULT_START },
+						    { FAULT_LINK_DOWN, FAULT_LINK_UP } };
+	int64_t at = FIRST_FAULT_US;
+
+	while (next_time(plan, rng, 4000, &at)) {
+		size_t kind = rng_below(rng, sizeof(kinds) / sizeof(kinds[0]));
+		int64_t end = at + rng_between(rng, 5000, 30000) * MS;
+		int64_t high_ms = rng_between(rng, 50, 4000);
+		int64_t low_ms = rng_chance(rng, 500000) ? high_ms : 20;
+		struct fault fault = { .kind = kinds[kind][0], .a = any_node(plan, rng) };
+
+		while (at < end && at < plan->calm_us) {
+			fault.arg = INT64_C(1) << (fault.a < SIM_MASK_MAX ? fault.a : 0);
+			add_pair(plan, rng, &at, fault, kinds[kind][1], low_ms, high_ms);
+			at += rng_between(rng, low_ms, high_ms) * MS;
+		}
+	}
+}
+
 static void draw_rest(struct plan *plan, enum fault_class class, struct rng *rng)
 {
 	int64_t at = FIRST_FAULT_US;
@@ -335,6 +368,15 @@ static void draw_rest(struct plan *plan, enum fault_class class, struct rng *rng
 		break;
 	case CLASS_RELOAD:
 		draw_reloads(plan, rng);
+		break;
+	case CLASS_FLAP:
+		draw_flaps(plan, rng);
+		break;
+	case CLASS_REBALANCE:
+		plan->rebalance = plan->seed % 2 == 1;
+		while (next_time(plan, rng, 2000, &at))
+			plan_add(plan,
+				 (struct fault){ .at_us = at, .kind = FAULT_REBALANCE, .a = any_node(plan, rng) });
 		break;
 	case CLASS_KERNEL:
 		while (next_time(plan, rng, 4000, &at)) {

@@ -44,15 +44,22 @@ enum fault_class {
 	CLASS_STOP,  /* planned */
 	CLASS_DRAIN,
 	CLASS_HANDOVER,
-	CLASS_LINK,   /* carrier down and up */
-	CLASS_RELOAD, /* services come and go, on each node a little later */
-	CLASS_KERNEL, /* refuses a claim, loses an address */
-	CLASS_CLOCK,  /* drifting clocks; the wall clock of a restarted node is behind */
-	CLASS_GOSSIP, /* a node's gossip is cut, its segment is not */
+	CLASS_LINK,	 /* carrier down and up */
+	CLASS_RELOAD,	 /* services come and go, on each node a little later */
+	CLASS_KERNEL,	 /* refuses a claim, loses an address */
+	CLASS_CLOCK,	 /* drifting clocks; the wall clock of a restarted node is behind */
+	CLASS_GOSSIP,	 /* a node's gossip is cut, its segment is not */
+	CLASS_CHECK,	 /* health checks of services fail and pass */
+	CLASS_FLAP,	 /* one node is cut off, killed or without carrier again and again, for 5 to 30 s */
+	CLASS_REBALANCE, /* by command, and with odd seeds whenever a node has come to stay for 2 s */
+	CLASS_DATA,	 /* a node's segment is dead, its gossip is not */
 	CLASS_N
 };
 
-#define CLASS_ALL ((UINT32_C(1) << CLASS_N) - 1)
+/* A seed switches on none of those from here on: ask for them by name. */
+#define CLASS_DRAWN_N CLASS_DATA
+
+#define CLASS_ALL ((UINT32_C(1) << CLASS_DRAWN_N) - 1)
 
 enum fault_kind {
 	FAULT_LOSS, /* a, b: link (-1: all); arg: per million */
@@ -82,7 +89,12 @@ enum fault_kind {
 	FAULT_LOSE,	  /* a: node; arg: address */
 	FAULT_GOSSIP_CUT, /* a: node */
 	FAULT_GOSSIP_UNCUT,
-	FAULT_CALM, /* heal everything */
+	FAULT_DATA_CUT, /* a: node: nothing but gossip passes, which has another network */
+	FAULT_DATA_UNCUT,
+	FAULT_UNFIT, /* a: node; b: service: its check fails there */
+	FAULT_FIT,
+	FAULT_REBALANCE, /* a: the node told to */
+	FAULT_CALM,	 /* heal everything */
 };
 
 struct fault {
@@ -119,8 +131,9 @@ struct plan {
 	int64_t end_us;
 	int64_t calm_us; /* when the calm begins */
 	bool seal;
-	bool gate;  /* kernels have nf_tables; else lifetimes of addresses are all there is */
-	bool guard; /* daemons have one */
+	bool gate;	/* kernels have nf_tables; else lifetimes of addresses are all there is */
+	bool guard;	/* daemons have one */
+	bool rebalance; /* whenever a node has come to stay */
 	enum plan_profile profile;
 	size_t node_n;
 	size_t seed_n; /* the first so many nodes are everybody's `join` */

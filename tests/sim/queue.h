@@ -21,6 +21,7 @@ enum queue_kind {
 	QUEUE_GATE,    /* a kernel's gate may shut */
 	QUEUE_ANSWER,  /* the segment answers a question; index: who * SIM_ADDRESS_MAX + address */
 	QUEUE_PATH,    /* the process asks whether its segment lives */
+	QUEUE_SILENT,  /* the process looks whether its segment is silent; index 1: for good */
 	QUEUE_FAULT,   /* the next fault of the plan */
 	QUEUE_AUDIT,   /* look at everything */
 };

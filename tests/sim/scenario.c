@@ -10,7 +10,8 @@
  *   seal                               pass all packets through gossip/seal.h
  *   service 10.0.100.1 fd00:100::1     up to two addresses, then `rack a` or `rack b` (n1, n3, ... are in a)
  *   5.0 crash n1                       seconds, fault, what it takes: start, kill, stop, pause, resume, drain, undrain,
- *                                      link-down, link-up, refuse, accept: a node
+ *                                      link-down, link-up, refuse, accept, rebalance, gossip-cut,
+ *                                      gossip-uncut, data-cut, data-uncut: a node
  *   7 cut n1 n2                        n1's packets to n2 are lost; uncut
  *   8 partition n1 n2                  these on one side; heal
  *   9 loss 20 n1 n2                    percent, all links or one direction of one; burst, duplicate, replay
@@ -18,6 +19,7 @@
  *   10 handover 10.0.100.1 n3
  *   11 lose n1 10.0.100.1              the kernel loses it for good
  *   12 service-off n1 1                the first service is gone from n1's configuration; service-on
+ *   12 unfit n1 1                      its health check fails on n1; fit
  */
 #include <assert.h>
 #include <errno.h>
@@ -193,6 +195,8 @@ static void parse_arguments(struct scenario *s, struct fault *fault)
 		fault->a = parse_node(s, 2, false);
 		fault->arg = parse_address(s, 3);
 		break;
+	case FAULT_UNFIT:
+	case FAULT_FIT:
 	case FAULT_SERVICE_OFF:
 	case FAULT_SERVICE_ON:
 		fault->a = parse_node(s, 2, false);
@@ -201,12 +205,15 @@ static void parse_arguments(struct scenario *s, struct fault *fault)
 	case FAULT_HEAL:
 	case FAULT_CALM:
 		break;
+	case FAULT_REBALANCE:
 	case FAULT_PAUSE:
 	case FAULT_RESUME:
 	case FAULT_CRASH:
 	case FAULT_KILL:
 	case FAULT_GOSSIP_CUT:
 	case FAULT_GOSSIP_UNCUT:
+	case FAULT_DATA_CUT:
+	case FAULT_DATA_UNCUT:
 	case FAULT_STOP:
 	case FAULT_START:
 	case FAULT_LINK_DOWN:

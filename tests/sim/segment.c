@@ -19,6 +19,15 @@
 #define GUARD_LOW_US 200
 #define GUARD_HIGH_US 2000
 
+/* As daemon/path.h and daemon/isolation.c: from the cut to the verdict, and the same for those whom another one's makes hurry. */
+#define SILENT_LOW_US 500000
+#define SILENT_HIGH_US 1600000
+#define HURRY_LOW_US 80000
+#define HURRY_HIGH_US 200000
+/* From the heal to the first frame; and one that has no addresses waits. */
+#define HEARD_US 600000
+#define BACK_US 3000000
+
 static void look_again(struct world *world, size_t node)
 {
 	for (size_t i = 0; i < world->address_n; i++)
@@ -77,8 +86,8 @@ void segment_ask(struct world *world, size_t node, size_t address)
 		int64_t delay_us = network_link(&world->network, node, i)->delay_us +
 				   network_link(&world->network, i, node)->delay_us;
 
-		if (i == node || !world->nodes[node].link_up || !world_serves(world, i, address) ||
-		    network_loses(&world->network, node, i, world->now_us) ||
+		if (i == node || !world->nodes[node].link_up || world->nodes[node].data_cut ||
+		    !world_serves(world, i, address) || network_loses(&world->network, node, i, world->now_us) ||
 		    network_loses(&world->network, i, node, world->now_us))
 			continue;
 		world->marks.n[MARK_ANSWER]++;
@@ -93,7 +102,7 @@ void segment_announce(struct world *world, size_t node, size_t address)
 	static const int64_t again_us[] = { 0, 100000, 1000000 };
 
 	for (size_t i = 0; i < world->node_n; i++) {
-		if (i == node || !world->nodes[node].link_up || !world->nodes[i].link_up)
+		if (i == node || !world->nodes[node].link_up || world->nodes[node].data_cut || !world->nodes[i].link_up)
 			continue;
 		for (size_t k = 0; k < sizeof(again_us) / sizeof(again_us[0]); k++) {
 			if (!network_loses(&world->network, node, i, world->now_us))
@@ -110,7 +119,7 @@ static void on_answer(struct world *world, const struct queue_event *event)
 	struct node_event answer = { .kind = NODE_EVENT_ANSWER };
 
 	/* an announcement that was to be repeated is not, once the sender serves no more */
-	if (event->stamp != n->generation || n->process != PROCESS_RUNNING ||
+	if (event->stamp != n->generation || n->process != PROCESS_RUNNING || n->data_cut ||
 	    !world_serves(world, event->index / SIM_ADDRESS_MAX, event->index % SIM_ADDRESS_MAX))
 		return;
 	answer.answer.ip = world->addresses[event->index % SIM_ADDRESS_MAX].ip;
@@ -120,7 +129,7 @@ static void on_answer(struct world *world, const struct queue_event *event)
 
 bool segment_reaches(const struct world *world, size_t node)
 {
-	if (!world->nodes[node].link_up)
+	if (!world->nodes[node].link_up || world->nodes[node].data_cut)
 		return false;
 	for (size_t i = 0; i < world->node_n; i++) {
 		if (i != node && world_has_path(world, node, i))
@@ -155,6 +164,60 @@ static void on_path(struct world *world, const struct queue_event *event)
 	}
 	path.path_until = instant_add(world_clock(world, n), span_us(PATH_HOLD_US));
 	world_step(world, event->node, &path);
+}
+
+/* --- a segment that is dead, as daemon/isolation.c finds out ------------------------------------------------------- */
+
+static void look_later(struct world *world, size_t node, int64_t low_us, int64_t high_us, uint32_t index)
+{
+	struct sim_node *n = &world->nodes[node];
+
+	push(world, node, QUEUE_SILENT, world->now_us + rng_between(&n->rng, low_us, high_us), n->generation, index);
+}
+
+void segment_watch(struct world *world, size_t node)
+{
+	if (world->nodes[node].data_cut && !world->nodes[node].silent)
+		look_later(world, node, SILENT_LOW_US, SILENT_HIGH_US, 0);
+	else if (!world->nodes[node].data_cut && world->nodes[node].silent)
+		look_later(world, node, 0, HEARD_US, 0);
+}
+
+void segment_set_data(struct world *world, size_t node, bool cut)
+{
+	if (world->nodes[node].data_cut == cut)
+		return;
+	world->nodes[node].data_cut = cut;
+	world->marks.n[MARK_DATA_CUT] += cut;
+	world_note(world, node, CAUSE_NET);
+	look_again(world, node);
+	segment_watch(world, node);
+}
+
+static void set_silent(struct world *world, size_t node, bool silent)
+{
+	world->nodes[node].silent = silent;
+	world_say(world, true, "%s finds its segment %s", world->nodes[node].name, silent ? "silent" : "alive");
+	host_refresh_meta(world, node);
+	for (size_t i = 0; silent && i < world->node_n; i++) { /* the others make sure of theirs */
+		if (world->nodes[i].data_cut && !world->nodes[i].silent && world_runs(world, i))
+			look_later(world, i, HURRY_LOW_US, HURRY_HIGH_US, 0);
+	}
+}
+
+static void on_silent(struct world *world, const struct queue_event *event)
+{
+	struct sim_node *n = &world->nodes[event->node];
+	bool held = false;
+
+	if (event->stamp != n->generation || n->process != PROCESS_RUNNING || n->silent == n->data_cut)
+		return;
+	for (size_t i = 0; i < world->address_n; i++)
+		held |= n->leases[i].held;
+	if (n->silent && !held && event->index == 0)
+		look_later(world, event->node, BACK_US, BACK_US, 1);
+	else
+		set_silent(world, event->node, n->data_cut);
 }
 
 /* --- the guard ------------------------------------------------------------------------------------------------------ */
@@ -230,6 +293,8 @@ void segment_handle(struct world *world, const struct queue_event *event)
 		on_gate(world, event->node);
 	else if (event->kind == QUEUE_ANSWER)
 		on_answer(world, event);
+	else if (event->kind == QUEUE_SILENT)
+		on_silent(world, event);
 	else
 		on_path(world, event);
 }

@@ -44,7 +44,8 @@ bool world_serves(const struct world *world, size_t node, size_t address)
 {
 	const struct sim_node *n = &world->nodes[node];
 
-	return n->host_up && n->link_up && n->kernel.addresses[address].present && segment_gate_open(world, node);
+	return n->host_up && n->link_up && !n->data_cut && n->kernel.addresses[address].present &&
+	       segment_gate_open(world, node);
 }
 
 bool world_uncut(const struct world *world, size_t a, size_t b)
@@ -409,6 +410,7 @@ static void handle(struct world *world, const struct queue_event *event)
 	case QUEUE_GATE:
 	case QUEUE_ANSWER:
 	case QUEUE_PATH:
+	case QUEUE_SILENT:
 		segment_handle(world, event);
 		break;
 	case QUEUE_RENEW:
@@ -453,6 +455,7 @@ static void init_node(struct world *world, size_t i)
 	n->endpoint = (struct endpoint){ ip_from_v4(v4), 7946 };
 	n->link_up = true;
 	n->wake_at_us = INT64_MAX;
+	n->resumed_us = -1;
 	n->rng = rng_of(hash_mix(world->plan->seed) ^ (i + 1));
 	for (size_t c = 0; c < CAUSE_N; c++)
 		n->cause_us[c] = INT64_MIN / 2;
@@ -518,6 +521,10 @@ struct world *world_new(const struct plan *plan, const struct world_options *opt
 	election_config_defaults(&world->election);
 	if (!plan->gate)
 		world->election.right_grace = span_us(0);
+	if (plan->rebalance) {
+		world->election.rebalance = REBALANCE_ON_JOIN;
+		world->election.rebalance_delay = span_s(2);
+	}
 	world->lease_us = plan->gate ? LEASE_GATE_US : LEASE_US;
 	if (plan->seal)
 		seal_ring_insecure(&world->ring);

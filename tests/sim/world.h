@@ -59,6 +59,7 @@ enum cause {
 	CAUSE_PLANNED, /* stop, drain, undrain, hand-over */
 	CAUSE_CONFIG,  /* services, link */
 	CAUSE_KERNEL,  /* claim refused, address lost */
+	CAUSE_CHOICE,  /* it handed over what would be placed better elsewhere */
 	CAUSE_N
 };
 
@@ -94,17 +95,21 @@ struct sim_node {
 	int64_t wake_at_us; /* the earliest wake-up in the queue, or INT64_MAX */
 	bool host_up;
 	bool link_up;
-	bool draining;	   /* asked to */
-	int64_t stop_us;   /* when it was told to stop, or 0 */
-	bool start_wanted; /* start again once it has stopped */
+	bool draining;	    /* asked to */
+	int64_t resumed_us; /* from its last pause; negative: never paused */
+	int64_t stop_us;    /* when it was told to stop, or 0 */
+	bool start_wanted;  /* start again once it has stopped */
 	struct meta meta;
 	struct kernel kernel;
 	struct lease leases[SIM_ADDRESS_MAX];
 	bool service_on[SIM_SERVICE_MAX];
-	bool services_stale; /* changed while the process did not run */
-	bool path_polled;    /* a question whether the segment lives is under way */
-	bool ended;	     /* asked to end within the step at hand */
-	size_t list_at;	     /* which of the two lists the core borrows now */
+	bool unfit[SIM_SERVICE_MAX]; /* its health check fails here */
+	bool services_stale;	     /* changed while the process did not run */
+	bool path_polled;	     /* a question whether the segment lives is under way */
+	bool data_cut;		     /* nothing but gossip passes */
+	bool silent;		     /* the process has noticed */
+	bool ended;		     /* asked to end within the step at hand */
+	size_t list_at;		     /* which of the two lists the core borrows now */
 	struct election_service lists[2][SIM_SERVICE_MAX];
 	size_t socket_n;
 	struct packet *socket[SOCKET_MAX]; /* owned */
@@ -197,7 +202,10 @@ void host_crash(struct world *world, size_t node);
 void host_pause(struct world *world, size_t node);
 void host_resume(struct world *world, size_t node);
 void host_set_link(struct world *world, size_t node, bool up);
+/* Tell the process what its link and segment are like, if that is news. */
+void host_refresh_meta(struct world *world, size_t node);
 void host_set_service(struct world *world, size_t node, size_t service, bool on);
+void host_set_fit(struct world *world, size_t node, size_t service, bool fit);
 void host_claim(struct world *world, size_t node, size_t address);
 void host_release(struct world *world, size_t node, size_t address);
 void host_lose(struct world *world, size_t node, size_t address);
@@ -216,6 +224,10 @@ void segment_announce(struct world *world, size_t node, size_t address);
 bool segment_reaches(const struct world *world, size_t node);
 /* Kill the process; its guard, if that is left, removes what it held and says so. */
 void segment_kill(struct world *world, size_t node);
+/* Cut or heal what is not gossip. */
+void segment_set_data(struct world *world, size_t node, bool cut);
+/* A process has begun, or goes on: it will notice. */
+void segment_watch(struct world *world, size_t node);
 void segment_after_step(struct world *world, size_t node);
 void segment_handle(struct world *world, const struct queue_event *event);
 

@@ -102,6 +102,7 @@ static void expect(int64_t us, struct ip ip, uint32_t ifindex, unsigned int form
 /* One address: the burst of base/repeat.h, with its link, in both forms; the first of them one after the other. */
 START_TEST(one)
 {
+	static const unsigned int refreshes[] = { ANNOUNCE_REPLY, ANNOUNCE_GATEWAY, ANNOUNCE_REQUEST };
 	static const int64_t burst_ms[] = REPEAT_BURST_MS;
 	struct announcement due;
 
@@ -121,7 +122,13 @@ START_TEST(one)
 		}
 		ck_assert(!announcer_due(a, at_us(due_us), &due));
 	}
-	ck_assert_int_ge(announcer_deadline(a).us, START_US + 5000000 + 60000000);
+	for (size_t i = 0; i < 3; i++) { /* then one form at a time */
+		int64_t due_us = announcer_deadline(a).us;
+
+		ck_assert_int_ge(due_us, START_US + 5000000 + (int64_t)(i + 1) * 60000000);
+		expect(due_us, ip_at(1), 3, refreshes[i], true);
+		ck_assert(!announcer_due(a, at_us(due_us), &due));
+	}
 }
 END_TEST
 
@@ -309,8 +316,8 @@ START_TEST(many)
 		total += frames;
 		largest = frames > largest ? frames : largest;
 	}
-	ck_assert_uint_ge(total, 3 * MANY_N);
-	ck_assert_uint_lt(largest, 1800); /* 3 * 10,000 over 40 s: 750 a second on average */
+	ck_assert_uint_ge(total, MANY_N);
+	ck_assert_uint_lt(largest, 600); /* 10,000 over 40 s: 250 a second on average */
 }
 END_TEST
 

@@ -109,6 +109,35 @@ static const struct {
 	{ "operation 3 (RARP)", 21, 3 }, { "operation over 255", 20, 1 },
 };
 
+static const struct {
+	uint8_t target; /* last byte of the Ethernet destination; 0xff: broadcast */
+	enum arp_operation operation;
+	bool announces;
+	bool owned;
+	enum arp_verdict verdict;
+} judged[] = {
+	{ 0xff, ARP_OP_REQUEST, false, true, ARP_ANSWER },
+	{ 1, ARP_OP_REQUEST, false, true, ARP_ANSWER },
+	{ 2, ARP_OP_REQUEST, false, true, ARP_IGNORE_DESTINATION },
+	{ 1, ARP_OP_REPLY, false, true, ARP_IGNORE_REPLY },
+	{ 0xff, ARP_OP_REQUEST, true, true, ARP_IGNORE_ANNOUNCEMENT },
+	{ 0xff, ARP_OP_REQUEST, false, false, ARP_IGNORE_NOT_OWNED },
+};
+
+START_TEST(judge)
+{
+	const struct mac own = { { 2, 0, 0, 0, 0, 1 } };
+	const uint8_t target[] = { 10, 0, 0, 1 };
+	const uint8_t sender[] = { 10, 0, 0, judged[_i].announces ? 1 : 2 };
+	struct arp_packet packet = arp_request(own, ip_from_v4(sender), ip_from_v4(target));
+
+	packet.operation = judged[_i].operation;
+	if (judged[_i].target != 0xff)
+		packet.ethernet_target = (struct mac){ { 2, 0, 0, 0, 0, judged[_i].target } };
+	ck_assert_int_eq(arp_judge(&packet, own, judged[_i].owned), judged[_i].verdict);
+}
+END_TEST
+
 START_TEST(broken_refused)
 {
 	struct arp_packet packet = arp_gratuitous_request(our_mac, ip_of("192.0.2.10"));
@@ -150,6 +179,7 @@ int main(void)
 	tcase_add_test(tcase, probe);
 	tcase_add_test(tcase, request);
 	tcase_add_test(tcase, reply);
+	tcase_add_loop_test(tcase, judge, 0, sizeof(judged) / sizeof(judged[0]));
 	tcase_add_loop_test(tcase, broken_refused, 0, ARRAY_LEN(broken));
 	tcase_add_test(tcase, lengths);
 	srunner_run_all(runner, CK_ENV);

@@ -52,6 +52,8 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config->service_n, 0);
 	ck_assert_str_eq(config->control.socket, "/run/mlb/mlbd.sock");
 	ck_assert(!config->control.listen_set);
+	ck_assert(!config->log.level_set);
+	ck_assert(!config->log.json);
 	config_free(config);
 }
 END_TEST
@@ -162,8 +164,8 @@ START_TEST(for_election)
 {
 	struct config *config = parse_good(full);
 	struct config *empty = parse_good(OPEN);
-	struct election_service *services = config_election_services(config);
-	struct election_service *none = config_election_services(empty);
+	struct election_service *services = config_election_services(config, NULL, 0);
+	struct election_service *none = config_election_services(empty, NULL, 0);
 
 	ck_assert_ptr_nonnull(none);
 	ck_assert_str_eq(services[0].name, "web");
@@ -230,7 +232,14 @@ static const struct {
 	{ OPEN "vrrp: {}\n",
 	  { "f:2: vrrp: unknown key: known here are node, gossip, services, control, pools, kubernetes" } },
 	{ OPEN "pools: []\n", { "f:2: pools: is not supported by this version" } },
-	{ OPEN "kubernetes:\n", { "f:2: kubernetes: is not supported by this version" } },
+	{ OPEN "kubernetes: yes\n", { "f:2: kubernetes: must be a mapping" } },
+	{ OPEN "kubernetes: {kubeconfig: here, snapshot: there}\n",
+	  { "f:2: kubernetes.kubeconfig: must be an absolute path",
+	    "f:2: kubernetes.snapshot: must be an absolute path" } },
+	{ OPEN "kubernetes: {namespace: \"\"}\n", { "f:2: kubernetes.namespace: must not be empty" } },
+	{ OPEN "kubernetes: {claim: bind}\n", { "f:2: kubernetes.claim: \"bind\" must be address, route or none" } },
+	{ OPEN "kubernetes: {unreadyAfter: 0s}\n", { "f:2: kubernetes.unreadyAfter: \"0s\" is out of range" } },
+	{ OPEN "kubernetes: {lbClass: x}\n", { "f:2: kubernetes.lbClass: unknown key" } },
 	{ OPEN "node: [a]\n", { "f:2: node: must be a mapping of \"key: value\", not a list" } },
 	{ OPEN "node: 5\n", { "f:2: node: must be a mapping of \"key: value\", not a single value" } },
 	/* syntax: one error, and the end */
@@ -306,6 +315,10 @@ static const struct {
 	       "/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456"
 	       "7890123456}\n",
 	  { "f:2: control.socket: the path of a Unix socket has at most 107 bytes" } },
+	/* log */
+	{ OPEN "log: {level: notice}\n", { "f:2: log.level: \"notice\" must be error, warning, info or debug" } },
+	{ OPEN "log: {format: xml}\n", { "f:2: log.format: \"xml\" must be text or json" } },
+	{ OPEN "log: {file: /x}\n", { "f:2: log.file: unknown key" } },
 	/* services */
 	{ OPEN "services: {name: web}\n", { "f:2: services: must be a list" } },
 	{ OPEN "services: [web]\n", { "f:2: services[0]: must be a mapping with name and addresses" } },
@@ -336,7 +349,6 @@ static const struct {
 	  { "f:6: services[1].addresses[1]: fd00::1 is used twice, in line 6 as services[1].addresses[0] already",
 	    "f:6: services[1].addresses[2]: fd00::1 is used twice" } },
 	{ SERVICE "  claim: arp\n", { "f:5: services[0].claim: \"arp\" must be address, route or none" } },
-	{ SERVICE "  check: {}\n", { "f:5: services[0].check: is not supported by this version" } },
 	{ SERVICE "  ipFamilies: [IPv4]\n", { "f:5: services[0].ipFamilies: is not supported by this version" } },
 	{ OPEN "services:\n- {name: a, pool: p}\n", { "f:3: services[0].pool: is not supported by this version" } },
 	{ SERVICE "  interfaces: [eth0, eth0, a/b, \"eth0:1\", .., interface-of-16-]\n",
@@ -673,6 +685,37 @@ START_TEST(errors_of_others)
 }
 END_TEST
 
+START_TEST(kubernetes)
+{
+	struct config *config = parse_good(OPEN "kubernetes: {}\n");
+	struct config *other;
+
+	ck_assert(config->kubernetes.on);
+	ck_assert_int_eq(config->kubernetes.claim, CLAIM_NONE);
+	ck_assert_ptr_null(config->kubernetes.kubeconfig);
+	other = parse_good(
+		OPEN "kubernetes: {kubeconfig: /k, context: c, namespace: n, loadBalancerClass: x/y, claim: route,"
+		     " ignoreExcludeLabel: true, unreadyAfter: 1m, snapshot: /s}\n");
+	ck_assert_str_eq(other->kubernetes.namespace, "n");
+	ck_assert_str_eq(other->kubernetes.class, "x/y");
+	ck_assert_int_eq(other->kubernetes.claim, CLAIM_ROUTE);
+	ck_assert_int_eq(other->kubernetes.unready.us, 60000000);
+	ck_assert(!config_kubernetes_equal(&config->kubernetes, &other->kubernetes));
+	ck_assert(config_kubernetes_equal(&other->kubernetes, &other->kubernetes));
+	config_free(config);
+	config_free(other);
+	/* a pod's host name may be another than its node's */
+	setenv("NODE_NAME", "worker-7", 1);
+	config = parse_good(OPEN "kubernetes:\n");
+	ck_assert_str_eq(config->node.name, "worker-7");
+	config_free(config);
+	config = parse_good(OPEN);
+	ck_assert_str_ne(config->node.name, "worker-7");
+	config_free(config);
+	unsetenv("NODE_NAME");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("config");
@@ -699,6 +742,7 @@ int main(void)
 	tcase_add_loop_test(tcase, key_file, 0, ARRAY_LEN(key_files));
 	tcase_add_test(tcase, files_of_all_kinds);
 	tcase_add_test(tcase, errors_of_others);
+	tcase_add_test(tcase, kubernetes);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

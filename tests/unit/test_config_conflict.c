@@ -12,15 +12,16 @@ static const struct {
 	const char *text;
 	struct conflict_config want;
 } goods[] = {
-	{ GOSSIP, { CONFLICT_DEFEND_ALWAYS, false, { 20000000 } } },
-	{ GOSSIP "conflict: {}\n", { CONFLICT_DEFEND_ALWAYS, false, { 20000000 } } },
+	{ GOSSIP, { CONFLICT_DEFEND_ALWAYS, false, true, { 20000000 } } },
+	{ GOSSIP "conflict: {}\n", { CONFLICT_DEFEND_ALWAYS, false, true, { 20000000 } } },
 	{ GOSSIP "conflict: {defend: always, probeBeforeFirstClaim: false, selfProbe: 20s}\n",
-	  { CONFLICT_DEFEND_ALWAYS, false, { 20000000 } } },
-	{ GOSSIP "conflict: {defend: once}\n", { CONFLICT_DEFEND_ONCE, false, { 20000000 } } },
+	  { CONFLICT_DEFEND_ALWAYS, false, true, { 20000000 } } },
+	{ GOSSIP "conflict: {defend: once}\n", { CONFLICT_DEFEND_ONCE, false, true, { 20000000 } } },
 	{ GOSSIP "conflict: {defend: yield, probeBeforeFirstClaim: true}\n",
-	  { CONFLICT_DEFEND_YIELD, true, { 20000000 } } },
-	{ GOSSIP "conflict: {selfProbe: 10s}\n", { CONFLICT_DEFEND_ALWAYS, false, { 10000000 } } },
-	{ GOSSIP "conflict: {selfProbe: 30000ms}\n", { CONFLICT_DEFEND_ALWAYS, false, { 30000000 } } },
+	  { CONFLICT_DEFEND_YIELD, true, true, { 20000000 } } },
+	{ GOSSIP "conflict: {holdDown: false}\n", { CONFLICT_DEFEND_ALWAYS, false, false, { 20000000 } } },
+	{ GOSSIP "conflict: {selfProbe: 10s}\n", { CONFLICT_DEFEND_ALWAYS, false, true, { 10000000 } } },
+	{ GOSSIP "conflict: {selfProbe: 30000ms}\n", { CONFLICT_DEFEND_ALWAYS, false, true, { 30000000 } } },
 };
 
 START_TEST(accepted)
@@ -29,6 +30,7 @@ START_TEST(accepted)
 
 	ck_assert_int_eq(config->conflict.defend, goods[_i].want.defend);
 	ck_assert_int_eq(config->conflict.first_probe, goods[_i].want.first_probe);
+	ck_assert_int_eq(config->conflict.hold_down, goods[_i].want.hold_down);
 	ck_assert_int_eq(config->conflict.self_probe.us, goods[_i].want.self_probe.us);
 	config_free(config);
 }

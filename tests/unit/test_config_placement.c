@@ -51,7 +51,7 @@ START_TEST(services)
 				  "  antiAffinity: [dns, mail]\n"
 				  "- {name: dns, addresses: [10.0.0.2], group: infra/core}\n"
 				  "- {name: mail, addresses: [10.0.0.3, 10.0.0.4], spread: true}\n");
-	struct election_service *s = config_election_services(config);
+	struct election_service *s = config_election_services(config, NULL, 0);
 
 	ck_assert_ptr_nonnull(s);
 	ck_assert_uint_eq(s[0].preference_n, 2);
@@ -68,6 +68,29 @@ START_TEST(services)
 	ck_assert_str_eq(s[1].group, "infra/core");
 	ck_assert(s[1].apart == NULL && s[1].avoid_n == 0 && s[1].preference_n == 0);
 	ck_assert(s[2].spread && s[2].group == NULL);
+	free(s);
+	config_free(config);
+}
+END_TEST
+
+/* The election looks at services in the order of their priority, and of the file. */
+START_TEST(priorities)
+{
+	static const char *const order[] = { "c", "e", "a", "d", "b" };
+	static const unsigned int want[] = { 100, 100, 7, 7, 0 };
+	struct config *config = parse_good(GOSSIP "services:\n"
+						  "- {name: a, addresses: [10.0.0.1], priority: 7}\n"
+						  "- {name: b, addresses: [10.0.0.2]}\n"
+						  "- {name: c, addresses: [10.0.0.3], priority: 100}\n"
+						  "- {name: d, addresses: [10.0.0.4], priority: 7}\n"
+						  "- {name: e, addresses: [10.0.0.5], priority: 100}\n");
+	struct election_service *s = config_election_services(config, NULL, 0);
+
+	ck_assert_ptr_nonnull(s);
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		ck_assert_str_eq(s[i].name, order[i]);
+		ck_assert_uint_eq(s[i].priority, want[i]);
+	}
 	free(s);
 	config_free(config);
 }
@@ -104,6 +127,9 @@ static const struct {
 	  { "f:3: services[0].preferences[0].matchLabel: unknown key",
 	    "f:3: services[0].preferences[0].matchLabels: is missing" } },
 	{ SERVICE("preferences: " NINE), { "f:3: services[0].preferences: " } },
+	{ SERVICE("priority: 101"), { "f:3: services[0].priority: " } },
+	{ SERVICE("priority: -1"), { "f:3: services[0].priority: " } },
+	{ SERVICE("priority: high"), { "f:3: services[0].priority: " } },
 	{ SERVICE("group: ''"), { "f:3: services[0].group: must not be empty" } },
 	{ SERVICE("group: a b"), { "f:3: services[0].group: \"a b\" must be 1 to 127 letters" } },
 	{ SERVICE("apart: 'x!'"), { "f:3: services[0].apart: \"x!\" must be 1 to 127 letters" } },
@@ -133,6 +159,7 @@ int main(void)
 
 	tcase_add_loop_test(tcase, accepted, 0, ARRAY_LEN(goods));
 	tcase_add_test(tcase, services);
+	tcase_add_test(tcase, priorities);
 	tcase_add_loop_test(tcase, refused, 0, ARRAY_LEN(bads));
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -81,12 +81,10 @@ enum op {
 	HOLD,
 	UNHOLD,
 	SEEN,	   /* a frame of `host`: `want` and `report` */
-	FIRST,	   /* begin the first probe */
+	FIRST,	   /* the segment is asked for it before a claim */
 	DUE,	   /* all that is due but self-probes: `want` */
 	EXPECT,	   /* a hand-over with the member MEMBER, for hold_ms */
 	WITHDRAWN, /* by the instance of `host` */
-	MOVED,
-	HOLD_DOWN, /* by choice: hold_ms */
 	MEMBERS_GONE,
 };
 
@@ -102,7 +100,6 @@ struct step {
 
 #define NONE CONFLICT_ACTION_NONE
 #define ASK CONFLICT_ACTION_ASK
-#define FREE CONFLICT_ACTION_FREE
 #define TAKEN CONFLICT_ACTION_TAKEN
 #define DEFEND CONFLICT_ACTION_DEFEND
 #define YIELD CONFLICT_ACTION_YIELD
@@ -136,9 +133,7 @@ static const struct {
 	    { 1000, SEEN, STRANGER, DEFEND, true, 0, 0 },
 	    { 1099, SEEN, STRANGER, NONE, false, 0, 0 },
 	    { 1100, SEEN, STRANGER, YIELD, false, 10000, 0 },
-	    { 1101, SEEN, STRANGER, NONE, false, 0, 0 },
-	    { 1100, HOLD_DOWN, 0, 0, 0, 10000, 0 },
-	    { 12100, HOLD_DOWN, 0, 0, 0, 0, 0 } } },
+	    { 1101, SEEN, STRANGER, NONE, false, 0, 0 } } },
 	{ "once: two conflicts that are not within 10 s",
 	  CONFLICT_DEFEND_ONCE,
 	  { { 0, HOLD, 0, 0, 0, 0, 0 },
@@ -159,14 +154,6 @@ static const struct {
 	    { 400000, SEEN, STRANGER, YIELD, true, 60000, 0 },
 	    { 646000, HOLD, 0, 0, 0, 0, 0 },
 	    { 646000, SEEN, STRANGER, YIELD, true, 10000, 0 } } },
-	{ "a yield is a move as well, and holds down longer where the address has moved too often",
-	  CONFLICT_DEFEND_YIELD,
-	  { { 0, MOVED, 0, 0, 0, 0, 0 },
-	    { 1000, MOVED, 0, 0, 0, 0, 0 },
-	    { 1000, HOLD_DOWN, 0, 0, 0, 2000, 0 },
-	    { 2000, HOLD, 0, 0, 0, 0, 0 },
-	    { 3000, SEEN, STRANGER, YIELD, true, 177000, 0 },
-	    { 3000, HOLD_DOWN, 0, 0, 0, 177000, 0 } } },
 	{ "a member: claims are compared, we announce a second later, and the pause grows",
 	  CONFLICT_DEFEND_YIELD,
 	  { { 0, HOLD, 0, 0, 0, 0, 0 },
@@ -252,53 +239,52 @@ static const struct {
 	  { { 0, HOLD, 0, 0, 0, 0, 0 },
 	    { 100, MEMBERS_GONE, 0, 0, 0, 0, 0 },
 	    { 100, SEEN, MEMBER, DEFEND, true, 0, 0 } } },
-	{ "first probe: three questions 20 ms apart, free after 60 ms",
+	{ "asked before a claim: a stranger has it, whatever the policy; again, and for longer",
 	  CONFLICT_DEFEND_ALWAYS,
 	  { { 0, FIRST, 0, 0, 0, 0, 0 },
-	    { 0, DUE, 0, ASK, 0, 0, 0 },
-	    { 10, FIRST, 0, 0, 0, 0, 0 },
-	    { 19, DUE, 0, NONE, 0, 0, 0 },
-	    { 20, DUE, 0, ASK, 0, 0, 0 },
-	    { 40, DUE, 0, ASK, 0, 0, 0 },
-	    { 59, DUE, 0, NONE, 0, 0, 0 },
-	    { 60, DUE, 0, FREE, 0, 0, 0 },
-	    { 61, SEEN, STRANGER, NONE, false, 0, 0 },
-	    { 80, DUE, 0, NONE, 0, 0, 0 } } },
-	{ "first probe: a late tick asks no less and waits no less",
-	  CONFLICT_DEFEND_ALWAYS,
-	  { { 0, FIRST, 0, 0, 0, 0, 0 },
-	    { 500, DUE, 0, ASK, 0, 0, 0 },
-	    { 510, DUE, 0, NONE, 0, 0, 0 },
-	    { 900, DUE, 0, ASK, 0, 0, 0 },
-	    { 920, DUE, 0, ASK, 0, 0, 0 },
-	    { 939, DUE, 0, NONE, 0, 0, 0 },
-	    { 940, DUE, 0, FREE, 0, 0, 0 } } },
-	{ "first probe: a stranger has it, whatever the policy; again after the hold-down, which grows",
-	  CONFLICT_DEFEND_ALWAYS,
-	  { { 0, FIRST, 0, 0, 0, 0, 0 },
-	    { 0, DUE, 0, ASK, 0, 0, 0 },
+	    { 0, DUE, 0, NONE, 0, 0, 0 },
 	    { 5, SEEN, STRANGER, TAKEN, true, 10000, 0 },
 	    { 6, SEEN, STRANGER, NONE, false, 0, 0 },
-	    { 20, DUE, 0, NONE, 0, 0, 0 },
-	    { 11005, HOLD_DOWN, 0, 0, 0, 0, 0 },
 	    { 11005, FIRST, 0, 0, 0, 0, 0 },
-	    { 11005, DUE, 0, ASK, 0, 0, 0 },
-	    { 11006, SEEN, STRANGER, TAKEN, true, 20000, 0 } } },
-	{ "first probe: a member has it",
+	    { 11006, SEEN, STRANGER, TAKEN, true, 20000, 0 },
+	    { 40000, FIRST, 0, 0, 0, 0, 0 },
+	    { 40001, SEEN, SHARED, TAKEN, true, 40000, 0 } } },
+	{ "asked before a claim: only who speaks soon",
 	  CONFLICT_DEFEND_ALWAYS,
 	  { { 0, FIRST, 0, 0, 0, 0, 0 },
-	    { 0, DUE, 0, ASK, 0, 0, 0 },
-	    { 5, SEEN, MEMBER, TAKEN, true, 1000, 30 },
-	    { 5, HOLD_DOWN, 0, 0, 0, 0, 0 } } },
-	{ "first probe: given up, or overtaken by a claim",
+	    { 900, FIRST, 0, 0, 0, 0, 0 },
+	    { 1900, SEEN, STRANGER, NONE, false, 0, 0 },
+	    { 2000, FIRST, 0, 0, 0, 0, 0 },
+	    { 2999, SEEN, STRANGER, TAKEN, true, 10000, 0 } } },
+	{ "asked before a claim: a member's kernel is for the asker to judge",
+	  CONFLICT_DEFEND_YIELD,
+	  { { 0, FIRST, 0, 0, 0, 0, 0 },
+	    { 5, SEEN, MEMBER, NONE, false, 0, 0 },
+	    { 6, SEEN, FORMER, NONE, false, 0, 0 } } },
+	{ "asked before a claim: given up, or claimed",
 	  CONFLICT_DEFEND_ALWAYS,
 	  { { 0, FIRST, 0, 0, 0, 0, 0 },
-	    { 0, DUE, 0, ASK, 0, 0, 0 },
 	    { 1, UNHOLD, 0, 0, 0, 0, 0 },
-	    { 100, DUE, 0, NONE, 0, 0, 0 },
+	    { 2, SEEN, STRANGER, NONE, false, 0, 0 },
 	    { 200, FIRST, 0, 0, 0, 0, 0 },
 	    { 210, HOLD, 0, 0, 0, 0, 0 },
-	    { 300, DUE, 0, NONE, 0, 0, 0 } } },
+	    { 220, SEEN, STRANGER, DEFEND, true, 0, 0 },
+	    { 230, UNHOLD, 0, 0, 0, 0, 0 },
+	    { 240, SEEN, STRANGER, NONE, false, 0, 0 } } },
+	{ "a yield and a refusal count together, until there was peace",
+	  CONFLICT_DEFEND_YIELD,
+	  { { 0, HOLD, 0, 0, 0, 0, 0 },
+	    { 200, SEEN, STRANGER, YIELD, true, 10000, 0 },
+	    { 12000, FIRST, 0, 0, 0, 0, 0 },
+	    { 12001, SEEN, STRANGER, TAKEN, true, 20000, 0 },
+	    { 40000, HOLD, 0, 0, 0, 0, 0 },
+	    { 40200, SEEN, STRANGER, YIELD, true, 40000, 0 },
+	    { 90000, FIRST, 0, 0, 0, 0, 0 },
+	    { 90001, SEEN, STRANGER, TAKEN, true, 60000, 0 },
+	    { 160000, FIRST, 0, 0, 0, 0, 0 },
+	    { 160001, SEEN, STRANGER, TAKEN, true, 60000, 0 },
+	    { 410000, FIRST, 0, 0, 0, 0, 0 },
+	    { 410001, SEEN, STRANGER, TAKEN, true, 10000, 0 } } },
 };
 
 /* The first thing that is due and no self-probe; those are asked for while the address is held. */
@@ -361,7 +347,6 @@ START_TEST(script)
 		const struct step *step = &scripts[_i].steps[i];
 		struct instant now = at_ms(step->ms);
 		enum conflict_action_kind kind;
-		struct span span;
 
 		switch (step->op) {
 		case END:
@@ -389,14 +374,6 @@ START_TEST(script)
 			break;
 		case WITHDRAWN:
 			conflict_withdrawn(c, ip_at(1), step->host == MEMBER ? 30 : 40, now);
-			break;
-		case MOVED:
-			conflict_moved(c, ip_at(1), now);
-			break;
-		case HOLD_DOWN:
-			span = conflict_hold_down(c, ip_at(1), DAMPING_CHOICE, now);
-			ck_assert_msg(is_about(span, step->hold_ms), "%s: step %zu: %lld us", name, i,
-				      (long long)span.us);
 			break;
 		case MEMBERS_GONE:
 			conflict_members(c, NULL, 0);
@@ -550,6 +527,8 @@ END_TEST
 /* --- self-probes --- */
 
 #define MANY_N 10000
+/* Self-probes in one turn. */
+#define TURN_N (CONFLICT_PROBE_PER_S * CONFLICT_TURN_MS / 1000)
 
 static struct instant last_asked[MANY_N];
 
@@ -605,14 +584,14 @@ START_TEST(each_address_is_asked_for)
 		{ 1, 22000, 27, 34 },
 		{ 100, 22020, 2700, 3400 },
 		/* the rate allows 500 a second: the interval grows a little */
-		{ MANY_N, 23500, 285000, 300000 },
+		{ MANY_N, 33500, 199500, 210000 },
 	};
 	struct span gap;
 	size_t turn, n;
 
 	hold_many(rows[_i].n);
 	n = run(at_ms(0), at_ms(600000), &turn, &gap);
-	ck_assert_uint_le(turn, 10);
+	ck_assert_uint_le(turn, TURN_N);
 	ck_assert_int_le(gap.us, 1000 * rows[_i].gap_ms);
 	ck_assert_int_ge((int64_t)n, rows[_i].least);
 	ck_assert_int_le((int64_t)n, rows[_i].most);
@@ -627,7 +606,7 @@ START_TEST(shuffled)
 	static const struct {
 		size_t n;
 		int64_t within_ms;
-	} rows[] = { { 1, 2001 }, { 100, 2021 }, { MANY_N, 21000 } };
+	} rows[] = { { 1, 2001 }, { 100, 2021 }, { MANY_N, 30000 } };
 	struct instant changed = at_ms(60005);
 	struct span gap;
 	size_t turn;
@@ -671,7 +650,7 @@ START_TEST(late_tick)
 	run(at_ms(0), at_ms(30000), &turn, &gap);
 	while (conflict_due(c, at_ms(90000), &action))
 		n++;
-	ck_assert_uint_eq(n, 10);
+	ck_assert_uint_eq(n, TURN_N);
 	ck_assert_int_eq(conflict_deadline(c).us, at_ms(90020).us);
 }
 END_TEST
@@ -689,23 +668,28 @@ START_TEST(nothing_held_nothing_due)
 }
 END_TEST
 
-/* A reload to other addresses: those that were moved and are at peace make room, those that are held do not. */
+/* A reload to other addresses: those that were asked for make room after a while, those that are held do not. */
 START_TEST(full)
 {
 	struct conflict_action action;
+	struct conflict_out out;
 
 	for (size_t i = 0; i < ADDRESS_MAX; i++) {
 		if (i % 3 == 0)
-			conflict_moved(c, ip_at(i), at_ms(0));
+			MUST(conflict_first(c, ip_at(i), at_ms(0)) == 0);
 		else
 			MUST(conflict_hold(c, ip_at(i), at_ms(0)) == 0);
 	}
-	/* the moves are remembered still */
-	ck_assert_int_eq(conflict_hold(c, ip_at(ADDRESS_MAX), at_ms(1000)), -ENOSPC);
-	ck_assert_int_eq(conflict_first(c, ip_at(ADDRESS_MAX), at_ms(1000)), -ENOSPC);
-	conflict_moved(c, ip_at(ADDRESS_MAX), at_ms(1000));
-	ck_assert_int_eq(conflict_hold_down(c, ip_at(ADDRESS_MAX), DAMPING_CHOICE, at_ms(1000)).us, 0);
-	ck_assert_int_eq(conflict_hold(c, ip_at(ADDRESS_MAX), at_ms(200000)), 0);
+	/* their answers may come still */
+	ck_assert_int_eq(conflict_hold(c, ip_at(ADDRESS_MAX), at_ms(999)), -ENOSPC);
+	ck_assert_int_eq(conflict_first(c, ip_at(ADDRESS_MAX), at_ms(999)), -ENOSPC);
+	/* one of them was left to a stranger, and is remembered for it */
+	conflict_seen(c, ip_at(3), mac_at(STRANGER), at_ms(999), &out);
+	ck_assert_int_eq(out.actions[0].kind, TAKEN);
+	ck_assert_int_eq(conflict_hold(c, ip_at(ADDRESS_MAX), at_ms(1000)), 0);
+	ck_assert_int_eq(conflict_first(c, ip_at(3), at_ms(12000)), 0);
+	conflict_seen(c, ip_at(3), mac_at(STRANGER), at_ms(12000), &out);
+	ck_assert(is_about(out.actions[0].hold_down, 20000));
 	for (size_t i = 0; i < ADDRESS_MAX; i++) {
 		if (i % 3 != 0)
 			conflict_unhold(c, ip_at(i));

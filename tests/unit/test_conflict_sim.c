@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "election/damping.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define NODE_N 2
@@ -19,6 +20,10 @@
 #define HOUR_TICKS (3600 * INT64_C(1000000) / TICK_US)
 #define MESSAGE_MAX 512
 #define MOVE_MAX 64
+
+/* Questions before a claim, and the wait after each. */
+#define ASK_N 3
+#define ASK_MS 20
 
 /* As ck_assert, for hot loops: libcheck writes a line to its parent for each of its own. */
 #define MUST(condition)                                                                              \
@@ -72,7 +77,9 @@ struct message {
 struct spot {
 	struct claim_said own, other; /* other: as heard */
 	bool gave_up;		      /* the last owner let it go while it lived */
-	bool probing;
+	size_t asked_n;		      /* questions before a claim; 0: none is under way */
+	struct instant ask_at;
+	struct damping_moves damping; /* as the election counts */
 	struct instant free_since;
 	struct instant retry_at;
 	struct instant leftover_until;
@@ -197,14 +204,14 @@ static void claim(size_t node, size_t ip, bool forced)
 	uint64_t epoch = spot->own.epoch > spot->other.epoch ? spot->own.epoch : spot->other.epoch;
 
 	spot->own = (struct claim_said){ true, epoch + 1 };
-	spot->probing = false;
+	spot->asked_n = 0;
 	if (epoch > 0) {
 		/* a stranger alone never moves an address whose policy is always */
 		MUST(forced || row->defend != CONFLICT_DEFEND_ALWAYS);
 		note_move(node, ip);
 		if (!cut)
 			note_move(1 - node, ip);
-		conflict_moved(nodes[node].conflict, ip_at(ip), now);
+		damping_moved(&spot->damping, now);
 	}
 	MUST(conflict_hold(nodes[node].conflict, ip_at(ip), now) == 0);
 	tell(node, ip);
@@ -234,7 +241,9 @@ static bool owned_by_other(size_t node, size_t ip)
 
 static bool is_allowed(size_t node, size_t ip, enum damping_cause cause)
 {
-	return conflict_hold_down(nodes[node].conflict, ip_at(ip), cause, now).us <= 0;
+	const struct spot *spot = &nodes[node].spots[ip];
+
+	return instant_reached(spot->retry_at, now) && damping_hold_down(&spot->damping, cause, now).us <= 0;
 }
 
 static void act(size_t node, const struct conflict_action *action)
@@ -259,6 +268,8 @@ static void act(size_t node, const struct conflict_action *action)
 	case CONFLICT_ACTION_YIELD:
 		MUST(spot->own.held && row->defend != CONFLICT_DEFEND_ALWAYS);
 		yields++;
+		damping_moved(&spot->damping, now);
+		spot->retry_at = instant_add(now, action->hold_down);
 		release(node, ip);
 		break;
 	case CONFLICT_ACTION_REPORT:
@@ -274,13 +285,8 @@ static void act(size_t node, const struct conflict_action *action)
 		spot->announced = now;
 		announce(node, ip);
 		break;
-	case CONFLICT_ACTION_FREE:
-		spot->probing = false;
-		if (!owned_by_other(node, ip) && is_allowed(node, ip, DAMPING_CHOICE))
-			claim(node, ip, false);
-		break;
 	case CONFLICT_ACTION_TAKEN:
-		spot->probing = false;
+		spot->asked_n = 0;
 		spot->retry_at = instant_add(now, action->hold_down);
 		break;
 	}
@@ -295,7 +301,7 @@ static void take_claim(const struct message *message)
 
 	spot->other = message->claim;
 	if (begins && message->claim.epoch > 1)
-		conflict_moved(conflict, ip_at(message->ip), now);
+		damping_moved(&spot->damping, now);
 	if (begins)
 		spot->gave_up = false;
 	if (!ends)
@@ -353,19 +359,21 @@ static void decide(size_t node, size_t ip)
 	}
 	if (owned || (!first_ever && !is_allowed(node, ip, need ? DAMPING_NEED : DAMPING_CHOICE))) {
 		spot->free_since = INSTANT_NEVER;
+		spot->asked_n = 0;
 		return;
 	}
 	if (spot->free_since.us == INSTANT_NEVER.us)
 		spot->free_since = now;
-	if (spot->probing || !instant_reached(spot->retry_at, now) ||
-	    !instant_reached(instant_add(spot->free_since, patience), now))
+	if (!instant_reached(spot->ask_at, now) || !instant_reached(instant_add(spot->free_since, patience), now))
 		return;
-	if (need || !spot->gave_up) {
+	if (need || !spot->gave_up || spot->asked_n == ASK_N) {
 		claim(node, ip, need);
 		return;
 	}
-	spot->probing = true;
+	spot->asked_n++;
+	spot->ask_at = in_ms(ASK_MS, ASK_MS);
 	MUST(conflict_first(nodes[node].conflict, ip_at(ip), now) == 0);
+	ask(node, ip);
 }
 
 static void move_stranger(size_t ip)

@@ -4,6 +4,7 @@
  * clients are plain sockets in the same thread, so that each test decides what the server has seen when.
  */
 #include "daemon/control.h"
+#include "daemon/log.h"
 
 #include <check.h>
 #include <errno.h>
@@ -103,6 +104,7 @@ static void folder_teardown(void)
 static void server_setup(void)
 {
 	folder_setup();
+	log_level_set(LOG_LEVEL_ERROR);
 	ck_assert_int_eq(control_open(&loop, path, &handler, &control), 0);
 }
 
@@ -220,7 +222,8 @@ static const struct exchange_case exchanges[] = {
 	{ "POST /v1/drain HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\n\r\n{x}", "HTTP/1.1 400 ", "no JSON" },
 	{ "POST /v1/drain HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
 	  "HTTP/1.1 200 ", "\r\n\r\n{}\n" },
-	{ "POST /v1/drain HTTP/1.1\r\n" CLOSE "Content-Length: 65537\r\n\r\n", "HTTP/1.1 413 ", "{\"error\":" },
+	{ "POST /v1/drain HTTP/1.1\r\n" CLOSE "Expect: 100-continue\r\nContent-Length: 65537\r\n\r\n", "HTTP/1.1 413 ",
+	  "{\"error\":" },
 	{ "POST /v1/drain HTTP/1.1\r\n" CLOSE "Content-Length: 99999999999999999999999\r\n\r\n", "HTTP/1.1 413 ", "" },
 	{ "nonsense\r\n\r\n", "", "" }, /* closed */
 };
@@ -418,6 +421,26 @@ START_TEST(slow_reader)
 }
 END_TEST
 
+/* A client that is never silent, but never done either, loses its slot. */
+START_TEST(slow_writer)
+{
+	struct timespec pause = { .tv_nsec = 200 * 1000000L };
+	int fd = client_open();
+	char byte;
+	int turns = 0;
+
+	client_send(fd, "GET /", 5);
+	while (recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN && turns++ < 50) {
+		(void)send(fd, "a", 1, MSG_NOSIGNAL);
+		loop_turn(5);
+		nanosleep(&pause, NULL);
+	}
+	ck_assert_int_gt(turns, 10 * IDLE_S); /* silence is not why */
+	ck_assert_int_le(turns, 50);
+	close(fd);
+}
+END_TEST
+
 START_TEST(closed_amid_requests)
 {
 	static const char request[] = "POST /v1/drain HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{";
@@ -563,6 +586,7 @@ int main(void)
 	tcase_add_test(server, connection_limit);
 	tcase_add_test(server, connection_limit_idle);
 	tcase_add_test(server, slow_reader);
+	tcase_add_test(server, slow_writer);
 	tcase_add_test(server, closed_amid_requests);
 	suite_add_tcase(suite, server);
 	tcase_add_checked_fixture(files, folder_setup, folder_teardown);

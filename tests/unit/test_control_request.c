@@ -109,6 +109,8 @@ static const struct request_case cases[] = {
 	{ "POST", "/v1/status", NULL, NULL, 405, "{\"error\":\"this path takes another method\"}\n", "" },
 	{ "HEAD", "/v1/status", NULL, NULL, 405, "{\"error\":\"this path takes another method\"}\n", "" },
 	{ "GET", "/v1/drain", NULL, NULL, 405, "{\"error\":\"this path takes another method\"}\n", "" },
+	{ "GET", "/v1/conflicts", NULL, NULL, 200, "{}\n", "conflicts - -;" },
+	{ "POST", "/v1/conflicts", NULL, NULL, 405, "{\"error\":\"this path takes another method\"}\n", "" },
 	{ "POST", "/v1/drain", NULL, NULL, 200, "{}\n", "drain - -;" },
 	{ "POST", "/v1/drain", NULL, " \r\n", 200, "{}\n", "drain - -;" },
 	{ "POST", "/v1/reload", NULL, "{}", 200, "{}\n", "reload - -;" },
@@ -118,6 +120,8 @@ static const struct request_case cases[] = {
 	{ "POST", "/v1/drain", NULL, "null", 400, "{\"error\":\"the body is no JSON object\"}\n", "" },
 	{ "POST", "/v1/drain", NULL, "{", 400, "{\"error\":\"the body is no JSON\"}\n", "" },
 	{ "POST", "/v1/drain", NULL, "{} {}", 400, "{\"error\":\"the body is no JSON\"}\n", "" },
+	{ "POST", "/v1/log-level", NULL, "{\"level\":\"debug\"}", 200, "{}\n", "log-level - -;" },
+	{ "POST", "/v1/log-level", NULL, "{}", 400, "{\"error\":\"level: missing\"}\n", "" },
 	{ HANDOVER, "{\"service\":\"web\",\"node\":\"n2\"}", 200, "{}\n", "handover web n2;" },
 	{ HANDOVER, " {\"node\":\"n2\", \"service\":\"web\"} \n", 200, "{}\n", "handover web n2;" },
 	{ HANDOVER, "{\"service\":\"gone\",\"node\":\"n2\"}", 404, "{\"error\":\"no service \\\"gone\\\"\"}\n",
@@ -172,6 +176,36 @@ START_TEST(answers)
 	ck_assert_uint_eq(response.len, response.text ? strlen(response.text) : 0);
 	ck_assert_str_eq(calls, c->calls);
 	ck_assert_int_eq(response.allow != NULL, c->status == 405);
+	free(response.text);
+}
+END_TEST
+
+/* The log names who changed something, and only that. */
+static const struct {
+	const char *method, *path, *body, *change; /* change NULL: nothing to log */
+} changes[] = {
+	{ "POST", "/v1/drain", "", "drain" },
+	{ "POST", "/v1/keys/add", "{\"key\":\"x\"}", "keys/add" },
+	{ "POST", "/v1/handover", "{\"service\":\"web\",\"node\":\"n2\"}", "handover" },
+	{ "POST", "/v1/drain", "{\"a\":1}", NULL },
+	{ "POST", "/v1/drain", "[", NULL },
+	{ "GET", "/v1/drain", "", NULL },
+	{ "POST", "/v1/nothing", "", NULL },
+	{ "POST", "/v1/services/explain", "{\"service\":\"web\"}", NULL },
+	{ "GET", "/v1/keys", "", NULL },
+	{ "GET", "/v1/status", "", NULL },
+};
+
+START_TEST(change_is_named)
+{
+	struct control_request request = { .method = changes[_i].method,
+					   .path = changes[_i].path,
+					   .body = changes[_i].body };
+	struct control_response response;
+
+	request.body_len = strlen(request.body);
+	control_request_handle(&request, &handler, &response);
+	ck_assert_pstr_eq(response.change, changes[_i].change);
 	free(response.text);
 }
 END_TEST
@@ -246,6 +280,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, answers, 0, (int)ARRAY_LEN(cases));
 	tcase_add_test(tc, allow_names_method);
+	tcase_add_loop_test(tc, change_is_named, 0, (int)(sizeof(changes) / sizeof(changes[0])));
 	tcase_add_test(tc, body_nul);
 	tcase_add_test(tc, body_too_long);
 	tcase_add_test(tc, body_deep);

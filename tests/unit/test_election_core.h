@@ -237,7 +237,7 @@ static inline const char *letters(void)
 	static char text[ELECTION_ACTION_MAX + 1];
 
 	for (size_t i = 0; i < out.action_n; i++) {
-		text[i] = "CRAPODQY"[out.actions[i].kind];
+		text[i] = "CRAPODQFY"[out.actions[i].kind];
 		if (text[i] == 'P' && out.actions[i].publish.state == 0)
 			text[i] = 'W';
 	}

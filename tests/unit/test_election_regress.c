@@ -81,7 +81,10 @@ START_TEST(configured_again)
 	now_us += 60000000;
 	configure_web(1);
 	ck_assert_uint_eq(count(ELECTION_ACTION_CLAIM), 0);
-	ck_assert_int_eq(election_deadline(e).us, now_us + BACKOFF_US);
+	tick_at(now_us + BACKOFF_US - 1);
+	ck_assert_uint_eq(count(ELECTION_ACTION_CLAIM), 0);
+	tick_at(now_us + 1);
+	ck_assert_uint_eq(count(ELECTION_ACTION_CLAIM), 1);
 }
 END_TEST
 
@@ -94,7 +97,35 @@ START_TEST(configured_late)
 	now_us += 60000000;
 	configure_web(1);
 	ck_assert_uint_eq(count(ELECTION_ACTION_CLAIM), 0);
-	ck_assert_int_eq(election_deadline(e).us, now_us + BACKOFF_US);
+	tick_at(now_us + BACKOFF_US - 1);
+	ck_assert_uint_eq(count(ELECTION_ACTION_CLAIM), 0);
+	tick_at(now_us + 1);
+	ck_assert_uint_eq(count(ELECTION_ACTION_CLAIM), 1);
+}
+END_TEST
+
+/* The successor's claim was lost on its way, the former owner's withdrawal was not: the best-ranked node took it from under it. */
+START_TEST(withdrawn_before_the_successor_claims)
+{
+	join(4);
+	heard(instance_of(2), ip_of("10.0.0.1"), held(1, true));
+	configure_web(1);
+	heard(instance_of(2), web_ip[0], offered(1, instance_of(4)));
+	withdrawn(instance_of(2), web_ip[0]);
+	ck_assert_uint_eq(our_place_without(web_ip[0], name_of(2)), 0);
+	tick_at(now_us + BACKOFF_US - 1);
+	ck_assert(!see(web_ip[0]).held);
+	if (_i == 0) {
+		heard(instance_of(4), web_ip[0], held(2, true));
+		tick_at(now_us + 10 * BACKOFF_US);
+		ck_assert_uint_eq(see(web_ip[0]).owner_instance, instance_of(4));
+	} else if (_i == 1) { /* it never comes */
+		tick_at(now_us + 1);
+		ck_assert(see(web_ip[0]).held);
+	} else { /* it cannot come */
+		node_dead(4);
+		ck_assert(see(web_ip[0]).held);
+	}
 }
 END_TEST
 
@@ -191,6 +222,7 @@ static Suite *election_suite(void)
 	tcase_add_test(tc, other_interface_takes_over);
 	tcase_add_test(tc, configured_again);
 	tcase_add_test(tc, configured_late);
+	tcase_add_loop_test(tc, withdrawn_before_the_successor_claims, 0, 3);
 	tcase_add_test(tc, many_rivals);
 	tcase_add_test(tc, failed_while_claimed);
 	tcase_add_test(tc, successor_without_majority);

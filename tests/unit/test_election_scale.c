@@ -97,6 +97,97 @@ START_TEST(many_die)
 }
 END_TEST
 
+#define TWO_N 3000
+#define UNIT_N 300
+
+/* What the last step published, as another core hears it after some of its own. */
+struct wire {
+	struct ip ip;
+	struct claim claim;
+};
+
+static struct wire wires[2][4 * TWO_N];
+static size_t wire_n[2], wire_heard[2];
+static size_t claim_n;
+
+static void post(size_t who)
+{
+	for (size_t i = 0; i < out.action_n; i++) {
+		claim_n += out.actions[i].kind == ELECTION_ACTION_CLAIM;
+		if (out.actions[i].kind != ELECTION_ACTION_PUBLISH)
+			continue;
+		MUST(wire_n[who] < ARRAY_LEN(wires[who]));
+		wires[who][wire_n[who]++] = (struct wire){ out.actions[i].ip, out.actions[i].publish };
+	}
+}
+
+/* Services of UNIT_N addresses each, that stay together. */
+static void configure_units(void)
+{
+	for (size_t i = 0; i < TWO_N; i++)
+		many_ip[i] = ip_from_v4((const uint8_t[]){ 10, 1, (uint8_t)(i >> 8), (uint8_t)i });
+	for (size_t i = 0; i < TWO_N / UNIT_N; i++) {
+		snprintf(many_name[i], sizeof(many_name[i]), "u%zu", i);
+		many[i] = (struct election_service){ .name = many_name[i],
+						     .addresses = &many_ip[i * UNIT_N],
+						     .address_n = UNIT_N };
+	}
+	configure(many, TWO_N / UNIT_N);
+}
+
+/* A node with many addresses dies. Two survivors work that off in steps and hear of each other's claims meanwhile: nobody claims
+ * what the other one does. */
+START_TEST(many_die_for_two)
+{
+	struct election *cores[2] = { e, core_new(2, 16, MANY_N + 100) };
+	size_t who;
+
+	memset(wire_n, 0, sizeof(wire_n));
+	memset(wire_heard, 0, sizeof(wire_heard));
+	claim_n = 0;
+	for (who = 0; who < 2; who++) {
+		e = cores[who];
+		for (size_t i = 1; i <= 3; i++)
+			node_up(i);
+		if (_i == 0)
+			configure_many(0, TWO_N);
+		else
+			configure_units();
+		for (size_t i = 0; i < TWO_N; i++)
+			heard(instance_of(3), many_ip[i], held(1, true));
+		plain(ELECTION_EVENT_START);
+	}
+	for (who = 0; who < 2; who++) {
+		e = cores[who];
+		node_dead(3);
+		post(who);
+	}
+	for (size_t steps = 0; steps < 4000; steps++) {
+		who = steps % 2;
+		e = cores[who];
+		for (size_t n = 0; n < 5 && wire_heard[!who] < wire_n[!who]; n++) {
+			const struct wire *wire = &wires[!who][wire_heard[!who]++];
+
+			now_us += 100;
+			heard(instance_of(!who + 1), wire->ip, wire->claim);
+			post(who);
+		}
+		node_up(1); /* news of a node: the plan is made again */
+		post(who);
+		tick_at(now_us + 1000);
+		post(who);
+	}
+	ck_assert_uint_eq(claim_n, TWO_N);
+	e = cores[0];
+	claim_n = held_n();
+	ck_assert_uint_le(claim_n, (TWO_N / 2) * 11 / 10 + 1);
+	e = cores[1];
+	ck_assert_uint_eq(claim_n + held_n(), TWO_N);
+	election_free(e);
+	e = cores[0];
+}
+END_TEST
+
 /* All is let go: by a reload, or because we lost our link. */
 START_TEST(many_let_go)
 {
@@ -344,6 +435,7 @@ static Suite *election_suite(void)
 	tcase_add_checked_fixture(tc, many_setup, teardown);
 	tcase_add_test(tc, many_orphans);
 	tcase_add_test(tc, many_die);
+	tcase_add_loop_test(tc, many_die_for_two, 0, 2);
 	tcase_add_loop_test(tc, many_let_go, 0, 2);
 	tcase_add_test(tc, many_drain);
 	tcase_add_test(tc, reload_diff);

@@ -4,6 +4,7 @@
 
 #include "tests/unit/test_gate_peer.h"
 
+#include <dirent.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
 #include <linux/netfilter.h>
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "netlink/gate_socket.h"
@@ -634,6 +636,52 @@ START_TEST(close_and_take_over)
 }
 END_TEST
 
+/* The thread of this process with that name; 0: none. */
+static pid_t thread_named(const char *name)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	const struct dirent *task;
+	pid_t found = 0;
+
+	ck_assert_ptr_nonnull(tasks);
+	while (found == 0 && (task = readdir(tasks)) != NULL) {
+		char path[300], comm[32] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", task->d_name);
+		f = fopen(path, "r");
+		if (f == NULL)
+			continue;
+		if (fgets(comm, sizeof(comm), f) != NULL && strncmp(comm, name, strlen(name)) == 0)
+			found = (pid_t)strtol(task->d_name, NULL, 10);
+		fclose(f);
+	}
+	closedir(tasks);
+	return found;
+}
+
+/* A main loop of real-time priority that has much to do does not keep the gate shut: the daemon resets what threads inherit. */
+START_TEST(thread_goes_before_its_caller)
+{
+	const struct sched_param realtime = { .sched_priority = 5 }, none = { 0 };
+	struct sched_param param = { 0 };
+
+	tear_down();
+	ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, -5), 0);
+	ck_assert_int_eq(sched_setscheduler(0, (_i == 0 ? SCHED_RR : SCHED_OTHER) | SCHED_RESET_ON_FORK,
+					    _i == 0 ? &realtime : &none),
+			 0);
+	ck_assert_int_eq(gate_open(&config, &gate), 0);
+	WAIT_FOR(thread_named("mlbd-gate") != 0, 10000);
+	WAIT_FOR(getpriority(PRIO_PROCESS, (id_t)thread_named("mlbd-gate")) == -5, 10000);
+	if (_i == 0) {
+		WAIT_FOR((sched_getscheduler(thread_named("mlbd-gate")) & ~SCHED_RESET_ON_FORK) == SCHED_RR, 10000);
+		ck_assert_int_eq(sched_getparam(thread_named("mlbd-gate"), &param), 0);
+		ck_assert_int_eq(param.sched_priority, 6);
+	}
+}
+END_TEST
+
 START_TEST(refusals)
 {
 	static const struct gate_config bad[] = { { { 10000 }, { 5000 } },
@@ -682,6 +730,7 @@ static Suite *suite_of_all(void)
 	tcase_add_test(tcase, many_addresses);
 	tcase_add_test(tcase, guard_does_not_wait_longer);
 	tcase_add_test(tcase, close_and_take_over);
+	tcase_add_loop_test(tcase, thread_goes_before_its_caller, 0, 2);
 	tcase_add_test(tcase, refusals);
 	return suite;
 }

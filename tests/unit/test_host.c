@@ -106,12 +106,12 @@ END_TEST
 
 START_TEST(no_such_interface)
 {
-	host_claim(host, ip_of(vip4), "nope", modes[_i].mode, clock_now());
+	host_claim(host, ip_of(vip4), "nope", modes[_i].mode, 0, clock_now());
 	ck_assert_uint_eq(told.failed_n, 0);
 	TURN_UNTIL(told.failed_n == 1);
 	ck_assert_int_eq(told.error, -ENODEV);
 	/* released before it was told: nothing is told */
-	host_claim(host, ip_of(vip4), "nope", modes[_i].mode, clock_now());
+	host_claim(host, ip_of(vip4), "nope", modes[_i].mode, 0, clock_now());
 	host_release(host, ip_of(vip4));
 	turn_for(50);
 	ck_assert_uint_eq(told.failed_n, 1);
@@ -360,7 +360,7 @@ START_TEST(many)
 	host_lease(host, 60);
 	start = clock_now();
 	for (size_t i = 0; i < n; i++)
-		host_claim(host, nth_ip(family, i), "v0", scales[_i].mode, start);
+		host_claim(host, nth_ip(family, i), "v0", scales[_i].mode, 0, start);
 	while (announced_n < n) {
 		turn(1);
 		if (claimed_ms == 0 && told.claimed_n == n)
@@ -390,6 +390,34 @@ START_TEST(many)
 }
 END_TEST
 
+/* Of those that are claimed at once, the ones with the higher priority are announced first, though they were claimed last. */
+START_TEST(priority)
+{
+	size_t heard_n = 0;
+	bool seen[100] = { false };
+
+	for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+		host_claim(host, nth_ip(IP_V4, i), "v0", CLAIM_NONE,
+			   i < 90 ? (unsigned int)(i % 3) : SERVICE_PRIORITY_MAX, clock_now());
+	while (heard_n < ARRAY_LEN(seen)) {
+		struct arp_packet packet;
+		uint32_t ifindex;
+
+		turn(1);
+		while (heard_n < ARRAY_LEN(seen) && arp_socket_read(peer_arp, &packet, &ifindex) == 1) {
+			size_t i = packet.sender_ip.bytes[3];
+
+			if (i >= ARRAY_LEN(seen) || !ip_equal(packet.sender_ip, nth_ip(IP_V4, i)) || seen[i])
+				continue;
+			seen[i] = true;
+			/* 10 of the highest, then 30 of each other one, from the top */
+			ck_assert_uint_eq(i < 90 ? i % 3 : 3, heard_n < 10 ? 3 : 2 - (heard_n - 10) / 30);
+			heard_n++;
+		}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("host");
@@ -414,6 +442,7 @@ int main(void)
 	tcase_add_test(tcase, defend);
 	tcase_add_test(tcase, gateway_is_asked);
 	tcase_add_loop_test(tcase, right_to_announce, 0, ARRAY_LEN(modes));
+	tcase_add_test(tcase, priority);
 	tcase_add_loop_test(tcase, many, 0, ARRAY_LEN(scales));
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -252,7 +252,7 @@ START_TEST(many_groups)
 	for (unsigned int i = 0; i < 3000; i++) {
 		ip.bytes[14] = (uint8_t)(i >> 8);
 		ip.bytes[15] = (uint8_t)i;
-		host_claim(host, ip, "v0", CLAIM_NONE, clock_now());
+		host_claim(host, ip, "v0", CLAIM_NONE, 0, clock_now());
 	}
 	TURN_UNTIL(told.claimed_n > 2000);
 	/* flag IFF_ALLMULTI of packet sockets is a count, not a flag that ip(8) shows: "allmulti 1" */
@@ -356,6 +356,27 @@ START_TEST(ask)
 }
 END_TEST
 
+/* What we hold is asked for in both forms, but one at a time. */
+START_TEST(probes_take_turns)
+{
+	struct arp_packet arp;
+	uint32_t ifindex;
+
+	host_probe(host, ip_of("192.0.2.78")); /* not ours: nothing */
+	claim(vip4, "v0", CLAIM_ADDRESS);
+	for (size_t i = 0; i < 4; i++) {
+		const char *sender = i % 2 == 0 ? "0.0.0.0" : "192.0.2.1";
+		const char *other = i % 2 == 0 ? "192.0.2.1" : "0.0.0.0";
+
+		peer_forget();
+		host_probe(host, ip_of(vip4));
+		ck_assert(peer_hears_arp(sender, 2000, &arp, &ifindex));
+		ck_assert(arp.operation == ARP_OP_REQUEST && ip_equal(arp.target_ip, ip_of(vip4)));
+		ck_assert(!peer_hears_arp(other, 50, &arp, &ifindex));
+	}
+}
+END_TEST
+
 /* How the question looks on the wire. */
 START_TEST(question_in_form)
 {
@@ -454,6 +475,7 @@ int main(void)
 	tcase_add_test(tcase, many_groups);
 	tcase_add_loop_test(tcase, strangers_are_told, 0, ARRAY_LEN(sayings));
 	tcase_add_loop_test(tcase, ask, 0, ARRAY_LEN(questions));
+	tcase_add_test(tcase, probes_take_turns);
 	tcase_add_test(tcase, question_in_form);
 	tcase_add_test(tcase, solicit);
 	tcase_add_test(tcase, heard);

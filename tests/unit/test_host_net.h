@@ -267,7 +267,7 @@ static inline void claim(const char *ip, const char *iface, enum claim_mode mode
 {
 	size_t before = told.claimed_n;
 
-	host_claim(host, ip_of(ip), iface, mode, clock_now());
+	host_claim(host, ip_of(ip), iface, mode, 0, clock_now());
 	ck_assert_uint_eq(told.claimed_n, before); /* never from within the call */
 	TURN_UNTIL(told.claimed_n == before + 1);
 }

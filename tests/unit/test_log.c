@@ -3,6 +3,7 @@
 #include "daemon/log.h"
 
 #include <check.h>
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "daemon/log_json.h"
 
 #define TEXT_MAX 16384
 
@@ -140,6 +143,96 @@ START_TEST(keeps_errno)
 }
 END_TEST
 
+static const struct {
+	const char *message;
+	const char *wanted; /* behind time and level */
+} lines[] = {
+	{ "owner ip=10.0.0.1 from=n1 to=n2", "\"event\":\"owner\",\"ip\":\"10.0.0.1\",\"from\":\"n1\",\"to\":\"n2\"" },
+	{ "drained", "\"event\":\"drained\"" },
+	{ "joined alone=true reason=\"no peer answered\"",
+	  "\"event\":\"joined\",\"alone\":\"true\",\"reason\":\"no peer answered\"" },
+	{ "e a=\"it says \"no\" twice\" b=1", "\"event\":\"e\",\"a\":\"it says \\\"no\\\" twice\",\"b\":\"1\"" },
+	{ "e a=\"cut short", "\"event\":\"e\",\"a\":\"cut short\"" },
+	{ "e a= b=x", "\"event\":\"e\",\"a\":\"\",\"b\":\"x\"" },
+	{ "e time=1 level=2 a=3 a=4", "\"event\":\"e\",\"a\":\"3\"" },
+	{ "control.socket: /run: denied", "\"message\":\"control.socket: /run: denied\"" },
+	{ "missing capability: x=1", "\"message\":\"missing capability: x=1\"" },
+	{ "e a=1 trailing", "\"message\":\"e a=1 trailing\"" },
+	{ "e p=C:\\x\xff", "\"event\":\"e\",\"p\":\"C:\\\\x\\u00ff\"" },
+	{ "", "\"message\":\"\"" },
+};
+
+START_TEST(json)
+{
+	const char *text, *at;
+	cJSON *doc;
+
+	log_json_set(true);
+	log_info("%s", lines[_i].message);
+	log_json_set(false);
+	text = captured();
+	ck_assert_int_eq(text[strlen(text) - 1], '\n');
+	doc = cJSON_Parse(text);
+	ck_assert_msg(cJSON_IsObject(doc), "%s", text);
+	cJSON_Delete(doc);
+	at = strstr(text, "\"level\":\"info\",");
+	ck_assert_msg(at != NULL, "%s", text);
+	at += strlen("\"level\":\"info\",");
+	ck_assert_uint_eq(strlen(at), strlen(lines[_i].wanted) + 2);
+	ck_assert_msg(strncmp(at, lines[_i].wanted, strlen(lines[_i].wanted)) == 0, "%s", at);
+}
+END_TEST
+
+/* Every length: what does not fit is left out whole, and the object stays one. */
+START_TEST(json_cut)
+{
+	char message[1024];
+	char out[LOG_JSON_MIN + 1];
+	size_t cut = 0;
+
+	for (size_t len = 0; len < 900; len++) {
+		size_t n;
+		cJSON *doc;
+
+		memset(message, '\xe4', sizeof(message));
+		memcpy(message, "event a=", 8);
+		strcpy(message + 8 + len, " b=2");
+		n = log_json(out, LOG_JSON_MIN, "2026-11-23T00:00:00.000Z", "info", message);
+		ck_assert_uint_le(n, LOG_JSON_MIN);
+		out[n] = '\0';
+		doc = cJSON_Parse(out);
+		ck_assert_msg(cJSON_IsObject(doc), "%s", out);
+		cut += cJSON_IsTrue(cJSON_GetObjectItem(doc, "cut")) ? 1 : 0;
+		ck_assert(cJSON_IsTrue(cJSON_GetObjectItem(doc, "cut")) || cJSON_GetObjectItem(doc, "b") != NULL);
+		cJSON_Delete(doc);
+	}
+	ck_assert_uint_gt(cut, 0);
+	ck_assert_uint_lt(cut, 900);
+}
+END_TEST
+
+START_TEST(json_journal)
+{
+	log_json_set(true);
+	set_journal_stream(0);
+	log_warning("a b=1");
+	log_json_set(false);
+	ck_assert_msg(strncmp(captured(), "<4>{\"time\":", 11) == 0, "%s", captured());
+}
+END_TEST
+
+START_TEST(level_names)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	ck_assert_int_eq(log_level_parse("debug", &level), 0);
+	ck_assert_int_eq(level, LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(log_level_parse("DEBUG", &level), -EINVAL);
+	ck_assert_int_eq(log_level_parse("", &level), -EINVAL);
+	ck_assert_int_eq(level, LOG_LEVEL_DEBUG);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("log");
@@ -153,6 +246,10 @@ int main(void)
 	tcase_add_test(tcase, for_the_journal);
 	tcase_add_test(tcase, journal_of_another);
 	tcase_add_test(tcase, levels);
+	tcase_add_loop_test(tcase, json, 0, (int)(sizeof(lines) / sizeof(lines[0])));
+	tcase_add_test(tcase, json_cut);
+	tcase_add_test(tcase, json_journal);
+	tcase_add_test(tcase, level_names);
 	tcase_add_test(tcase, one_line);
 	tcase_add_test(tcase, long_line);
 	tcase_add_test(tcase, keeps_errno);

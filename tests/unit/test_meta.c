@@ -162,14 +162,44 @@ END_TEST
 
 START_TEST(newer_version)
 {
-	uint8_t data[sizeof(golden) + 5] = { 0 };
+	static const uint8_t more[] = { 0x01, 4, 10, 0, 0, 7, 0x00, 0 }; /* eth0: isolated, 10.0.0.7; b1: neither */
+	uint8_t data[sizeof(golden) + sizeof(more) + 5] = { 0 };
 	struct meta meta, want = example();
 
+	ck_assert_int_eq(ip_parse("10.0.0.7", &want.segments[0].self), 0);
+	want.segments[0].isolated = true;
 	memcpy(data, golden, sizeof(golden));
-	memset(data + sizeof(golden), 0xee, 5);
+	memcpy(data + sizeof(golden), more, sizeof(more));
+	memset(data + sizeof(golden) + sizeof(more), 0xee, 5);
 	data[0] |= 0xfc; /* flags that this version does not know */
 	ck_assert_int_eq(meta_decode(data, sizeof(data), &meta), 0);
 	assert_same(&meta, &want);
+}
+END_TEST
+
+/* The last part of it, and what is left out first where there is no room. */
+START_TEST(about_segments)
+{
+	struct meta meta = example(), decoded;
+	uint8_t out[sizeof(golden) + 8];
+
+	ck_assert_int_eq(ip_parse("10.0.0.7", &meta.segments[0].self), 0);
+	meta.segments[1].isolated = true;
+	ck_assert_int_eq(meta_encode(&meta, out, sizeof(out)), (int)sizeof(out));
+	ck_assert_int_eq(meta_decode(out, sizeof(out), &decoded), 0);
+	ck_assert(ip_equal(decoded.segments[0].self, meta.segments[0].self));
+	ck_assert(!decoded.segments[0].isolated && decoded.segments[1].isolated);
+	ck_assert_uint_eq(decoded.segments[1].self.family, IP_NONE);
+	for (size_t len = sizeof(golden) + 1; len < sizeof(out); len++) {
+		if (len != sizeof(golden) + 6) /* ends with the first segment: the second one is as it was always */
+			ck_assert_int_eq(meta_decode(out, len, &decoded), -EBADMSG);
+	}
+	ck_assert_int_eq(meta_encode(&meta, out, sizeof(out) - 1), (int)sizeof(golden) + 4);
+	ck_assert_int_eq(meta_decode(out, sizeof(golden) + 4, &decoded), 0);
+	ck_assert_uint_eq(decoded.segments[0].self.family, IP_NONE);
+	ck_assert(decoded.segments[1].isolated);
+	ck_assert_int_eq(meta_encode(&meta, out, sizeof(golden) + 3), (int)sizeof(golden));
+	ck_assert_mem_eq(out, golden, sizeof(golden));
 }
 END_TEST
 
@@ -232,6 +262,7 @@ int main(void)
 	tcase_add_test(tcase, truncated);
 	tcase_add_test(tcase, weights);
 	tcase_add_test(tcase, newer_version);
+	tcase_add_test(tcase, about_segments);
 	tcase_add_loop_test(tcase, damaged, 0, ARRAY_LEN(damages));
 	tcase_add_test(tcase, too_many_labels);
 	srunner_run_all(runner, CK_ENV);

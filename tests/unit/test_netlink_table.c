@@ -255,7 +255,7 @@ static void check_segments(const char *const *first, size_t first_n, size_t tota
 			snprintf(subnet, sizeof(subnet), "-");
 		else
 			subnet_format(segments[i].subnet, subnet);
-		snprintf(text, sizeof(text), "%s %s", segments[i].iface, subnet);
+		snprintf(text, sizeof(text), "%.*s %s", IFACE_NAME_MAX, segments[i].iface, subnet);
 		ck_assert_str_eq(text, want[i]);
 		ck_assert_uint_eq(segments[i].mac.bytes[5], netlink_table_link_named(table, segments[i].iface)->index);
 	}

@@ -4,15 +4,21 @@
 
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/guard_process.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -194,13 +200,43 @@ START_TEST(watchdog_interval)
 }
 END_TEST
 
-int main(void)
+/* A guard of its own unit (Type=notify) has a filter of system calls that lets it open no socket: it says that it is ready before. */
+START_TEST(guard_of_its_own_unit)
 {
-	Suite *suite = suite_create("notify");
-	TCase *tcase = tcase_create("notify");
-	SRunner *runner = srunner_create(suite);
+	struct pollfd told = { .fd = manager, .events = POLLIN };
+	char path[sizeof(dir) + 16];
+	int ended;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/guard", dir);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET) == 0)
+			execl("/proc/self/exe", "mlbd-guard", "--guard-listen", path, NULL);
+		_exit(6);
+	}
+	ck_assert_int_eq(poll(&told, 1, 20000), 1);
+	ck_assert_str_eq(received(), "READY=1");
+	kill(pid, SIGTERM);
+	ck_assert_int_eq(waitpid(pid, &ended, 0), pid);
+	ck_assert(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	SRunner *runner;
+	Suite *suite;
+	TCase *tcase;
 	int failed;
 
+	if (guard_main_wanted(argc, argv))
+		return guard_main(argc, argv);
+	suite = suite_create("notify");
+	tcase = tcase_create("notify");
+	runner = srunner_create(suite);
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(tcase, setup_path, teardown);
 	tcase_set_timeout(tcase, 30);
@@ -212,6 +248,10 @@ int main(void)
 	tcase_add_test(tcase, bad_socket);
 	tcase_add_test(tcase, full_queue);
 	tcase_add_loop_test(tcase, watchdog_interval, 0, ARRAY_LEN(watchdogs));
+	if (geteuid() == 0)
+		tcase_add_test(tcase, guard_of_its_own_unit);
+	else
+		puts("notify: the guard needs root: skipped");
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -47,11 +47,18 @@ struct render_case {
 	"\"labels\":{},\"rttUs\":300,\"watched\":true,\"since\":\"2026-01-01T00:09:48.500Z\",\"self\":false,"         \
 	"\"instance\":\"04\"}]"
 
+#define CONFLICTS                                                                                                    \
+	"{\"conflicts\":[{\"ip\":\"10.0.100.1\",\"mac\":\"02:00:00:00:00:99\",\"who\":\"stranger\",\"node\":null,"   \
+	"\"first\":\"2026-01-01T00:00:00.000Z\",\"last\":\"2026-01-01T00:09:48.500Z\",\"frames\":3,"                 \
+	"\"action\":\"defend\"},{\"ip\":\"fd00::1\",\"mac\":\"02:00:00:00:00:02\",\"who\":\"member\","               \
+	"\"node\":\"n2\",\"first\":\"2026-01-01T00:00:00.000Z\",\"last\":\"2026-01-01T00:09:48.500Z\",\"frames\":1," \
+	"\"action\":\"none\"}],\"frames\":{\"stranger\":3,\"member\":1}}"
+
 #define SERVICES                                                                                         \
 	"[{\"name\":\"web\",\"addresses\":[{\"ip\":\"10.0.100.1\",\"owner\":\"n1\",\"state\":\"owned\"," \
 	"\"epoch\":7,\"since\":\"2026-01-01T00:08:00Z\",\"interface\":\"eth0\"},"                        \
 	"{\"ip\":\"fd00:100::1\",\"owner\":null,\"state\":\"unowned\",\"epoch\":0,\"since\":null,"       \
-	"\"interface\":null}]},{\"name\":\"empty\",\"addresses\":[]}]"
+	"\"interface\":null}],\"check\":{\"state\":\"passing\"}},{\"name\":\"empty\",\"addresses\":[]}]"
 
 #define EXPLAIN                                                                                                        \
 	"{\"service\":\"web\",\"addresses\":[{\"ip\":\"10.0.100.1\",\"owner\":\"n1\",\"state\":\"owned\",\"nodes\":["  \
@@ -127,16 +134,25 @@ static const struct render_case cases[] = {
 	  "NAME  ADDRESS  STATE  RTT  SINCE  LABELS\n"
 	  "-     -        -      -    -      -\n"
 	  "-     -        -      -    -      -\n" },
+	{ render_conflicts, false, false, CONFLICTS,
+	  "ADDRESS     MAC                WHO       NODE  LAST     FRAMES  ACTION\n"
+	  "10.0.100.1  02:00:00:00:00:99  stranger  -     11s ago  3       defend\n"
+	  "fd00::1     02:00:00:00:00:02  member    n2    11s ago  1       none\n" },
+	{ render_conflicts, true, false, CONFLICTS,
+	  "ADDRESS     MAC                WHO       NODE  LAST                      FRAMES  ACTION\n"
+	  "10.0.100.1  02:00:00:00:00:99  stranger  -     2026-01-01T00:09:48.500Z  3       defend\n"
+	  "fd00::1     02:00:00:00:00:02  member    n2    2026-01-01T00:09:48.500Z  1       none\n" },
+	{ render_conflicts, false, false, "{}", "ADDRESS  MAC  WHO  NODE  LAST  FRAMES  ACTION\n" },
 	{ render_services, false, false, SERVICES,
 	  "SERVICE  ADDRESS      OWNER  STATE    SINCE\n"
 	  "web      10.0.100.1   n1     owned    2m ago\n"
 	  "web      fd00:100::1  -      unowned  -\n"
 	  "empty    -            -      -        -\n" },
 	{ render_services, true, false, SERVICES,
-	  "SERVICE  ADDRESS      OWNER  STATE    SINCE                 EPOCH  INTERFACE\n"
-	  "web      10.0.100.1   n1     owned    2026-01-01T00:08:00Z  7      eth0\n"
-	  "web      fd00:100::1  -      unowned  -                     0      -\n"
-	  "empty    -            -      -        -                     -      -\n" },
+	  "SERVICE  ADDRESS      OWNER  STATE    SINCE                 EPOCH  INTERFACE  CHECK\n"
+	  "web      10.0.100.1   n1     owned    2026-01-01T00:08:00Z  7      eth0       passing\n"
+	  "web      fd00:100::1  -      unowned  -                     0      -          passing\n"
+	  "empty    -            -      -        -                     -      -          -\n" },
 	{ render_explain, false, false, EXPLAIN,
 	  "service:    web\n"
 	  "\n"
@@ -181,6 +197,10 @@ static const struct render_case cases[] = {
 	{ render_event_line, false, false,
 	  "{\"seq\":9,\"time\":\"2026-01-01T00:09:59.900Z\",\"kind\":\"owner\",\"message\":\"m\\n\",\"ip\":\"::1\"}",
 	  "2026-01-01T00:09:59.900Z  owner   m?\n" },
+	{ render_event_line, false, false,
+	  "{\"kind\":\"link\",\"message\":\"10.77.0.101 is announced by 02:00:00:00:00:99 on eth0 too (stranger, "
+	  "again)\"}",
+	  "-                         link    10.77.0.101 is announced by 02:00:00:00:00:99 on eth0 too (stra...\n" },
 	{ render_event_line, true, false, "{\"kind\":\"link\",\"message\":\"m\",\"ip\":\"::1\"}",
 	  "-                         link    m  ip=::1\n" },
 };

@@ -1,0 +1,1 @@
+lab_src += tests/kube/probe.c

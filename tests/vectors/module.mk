@@ -1,0 +1,1 @@
+vectors_src += $(wildcard tests/vectors/*.c)
