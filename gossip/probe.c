@@ -97,7 +97,9 @@ void probe_take_ack(struct gossip *g, struct member *from, struct wire_reader *r
 		return;
 	watch_echoed(&g->watch, from->instance, g->now, g->now);
 	if (g->probe.target == slot_of(g, from) && g->probe.seq == seq) {
-		member_rtt(from, instant_since(g->now, g->probe.sent));
+		/* one that was sent twice measures nothing (Karn; RFC 6298 section 3) */
+		if (g->config.endpoint_n == 1 || g->probe.indirect_at.us != INSTANT_NEVER.us)
+			member_rtt(from, instant_since(g->now, g->probe.sent));
 		g->probe.target = SLOT_NONE;
 		health_better(g);
 	}
@@ -204,6 +206,22 @@ static void probe_failed(struct gossip *g, struct member *target)
 	member_accuse(g, target, target->incarnation, self_of(g)->instance, GOSSIP_REASON_PROBE);
 }
 
+/*
+ * The direct ping again, on every path, where there are several: that one path failed is no sign of death, and until it has been
+ * silent for T_s it is still the one that packets take, the request to the relays as well.
+ */
+static void ping_again(struct gossip *g, const struct member *target)
+{
+	struct packet packet;
+
+	if (g->config.endpoint_n == 1)
+		return;
+	for (uint8_t path = 0; path < PATH_MAX_N; path++) {
+		if (packet_begin_path(g, &packet, target, path))
+			finish_ping(g, &packet, target, g->probe.seq, target->state == GOSSIP_SUSPECT);
+	}
+}
+
 static void tick_probe(struct gossip *g)
 {
 	struct probe *probe = &g->probe;
@@ -213,6 +231,7 @@ static void tick_probe(struct gossip *g)
 		return;
 	if (instant_reached(probe->indirect_at, g->now)) {
 		probe->indirect_at = INSTANT_NEVER;
+		ping_again(g, target);
 		ask_relays(g, target);
 	}
 	if (!instant_reached(probe->fail_at, g->now))

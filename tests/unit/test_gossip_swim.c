@@ -219,6 +219,41 @@ START_TEST(probe_timeline)
 }
 END_TEST
 
+/* A path that fails just when the ping is on it: asked again on the other one, before anybody is accused. */
+START_TEST(probe_on_other_path)
+{
+	int64_t ping_us;
+	struct wire_reader ping;
+	size_t at = 0;
+	uint32_t seq;
+
+	config.endpoint_n = 2;
+	config.endpoints[1] = endpoint_of(101);
+	new_node(100 * SECOND);
+	tick();
+	silent = peer_of("p", 2);
+	silent.second = endpoint_of(102);
+	join(&silent);
+	forget_seen();
+	ping_us = until_probed();
+	ck_assert(next_message(&at, silent.instance, PING, &ping));
+	ck_assert_uint_eq(seen[at - 1].action.send.path, 0);
+	seq = wire_read_u32(&ping);
+	run_until(ping_us + config.timers.probe_timeout.us);
+	while (next_message(&at, silent.instance, PING, &ping) && seen[at - 1].action.send.path != 1)
+		;
+	ck_assert_uint_eq(seen[at - 1].action.send.path, 1);
+	ck_assert_int_eq(endpoint_compare(seen[at - 1].action.send.to, silent.second), 0);
+	ck_assert_uint_eq(wire_read_u32(&ping), seq);
+	receive_path = 1;
+	at--;
+	answer_pings(&silent, &at);
+	receive_path = 0;
+	run(config.timers.probe_interval.us - config.timers.probe_timeout.us + 1);
+	ck_assert_int_eq(news_us(silent.instance, GOSSIP_SUSPECT), -1);
+}
+END_TEST
+
 /*
  * Lifeguard IV.B: each independent accuser brings the end nearer, by log(C + 1) / log(K + 1) with K = 2 here. The same one twice,
  * hearsay, and the suspect itself confirm nothing.
@@ -515,6 +550,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, new_metadata);
 	LOOP(refutation, accusations);
 	tcase_add_test(tcase, probe_timeline);
+	tcase_add_test(tcase, probe_on_other_path);
 	tcase_add_loop_test(tcase, confirmed, 0, sizeof(confirmations) / sizeof(confirmations[0]));
 	tcase_add_test(tcase, suspect_is_asked);
 	LOOP(probe_answer, answers);
