@@ -38,6 +38,21 @@ expect '0 passed, 1 failed, 0 skipped' 1 'a=echo "    | 9 passed, 0 failed, 0 sk
 expect '0 passed, 1 failed, 0 skipped' 1 'slow=sleep 20'
 expect '3 passed, 1 failed, 1 skipped' 1 --jobs 3 'a=true' 'b=sleep 0.2' 'c=false' 'd=exit 77' 'e=true'
 expect 'u: 1 passed, 0 failed, 0 skipped' 0 --label u 'a=true'
+# Tried again: the second run counts, a third is not made, a crash is not tried again, and what the first run said is shown.
+once() {
+	echo "mkdir '$dir/$1' 2>/dev/null && echo '$2' && exit 1; echo 'x: 3 passed, 0 failed'"
+}
+expect '3 passed, 0 failed, 0 skipped' 0 --again "a=$(once first 'x: 2 passed, 1 failed')"
+expect '4 passed, 0 failed, 0 skipped' 0 --again --jobs 2 "a=$(once second late)" 'b=true'
+expect '0 passed, 1 failed, 0 skipped' 1 "a=$(once third late)"
+expect '0 passed, 2 failed, 0 skipped' 1 --again 'a=echo "x: 0 passed, 2 failed"; exit 1'
+expect '0 passed, 1 failed, 0 skipped' 1 --again "a=$(once fourth 'n1 has ended: killed')"
+if LOG_DIR="$dir" tests/run-all --again "a=$(once fifth 'FAIL 3.1 s')" | grep -q '^    | FAIL 3.1 s$'; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo 'run-all --again does not show what failed first'
+fi
 
 echo "run-all: $passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]
