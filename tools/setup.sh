@@ -3,16 +3,16 @@
 # Install the Debian packages that building and testing need, and only those that are missing. Quiet when there is nothing
 # to do. Called by make; safe to run by hand.
 #
-#   tools/setup.sh [bench|bench-failover]      also what mlbd is measured against there, and nft for loss and counting
+#   tools/setup.sh [bench|bench-failover]      also what mlbd is measured against there
 set -eu
 
 packages='gcc make pkg-config clang libclang-rt-14-dev clang-format clang-tidy libsodium-dev libmnl-dev libnftnl-dev libcurl4-openssl-dev
 libcjson-dev libuv1-dev libyaml-dev libmicrohttpd-dev libseccomp-dev check uthash-dev mandoc shellcheck iproute2 procps spin openssl curl jq systemd
-zsh fish python3 python3-yaml python3-jsonschema debhelper lintian'
+nftables zsh fish python3 python3-yaml python3-jsonschema debhelper lintian'
 case ${1:-} in
 '') ;;
-bench) packages="$packages serf nftables" ;;
-bench-failover) packages="$packages keepalived ucarp nftables" ;;
+bench) packages="$packages serf" ;;
+bench-failover) packages="$packages keepalived ucarp" ;;
 *)
 	echo 'usage: tools/setup.sh [bench|bench-failover]' >&2
 	exit 2

@@ -3,14 +3,15 @@
  * DOC: failover_many, a client of up to 16,384 addresses
  *
  * When is each of many addresses back after a fault? It keeps a neighbour table of its own, for the kernel's holds 1,024 neighbours
- * over all namespaces, and treats it as RFC 826 says: whatever ARP packet names an address, as an answer or as an announcement,
- * gives the MAC to which packets go from then on.
+ * over all namespaces, and treats it as RFC 826 and, for IPv6, RFC 4861 7.2.5 say: whatever ARP packet or neighbour advertisement
+ * names an address, as an answer or as an announcement, gives the MAC to which packets go from then on (an advertisement without
+ * the override flag does not, once there is one).
  *
- *   failover_many --interface NAME --first IPV4 --count N [--warm-up S] [--seconds S] -- COMMAND...
+ *   failover_many --interface NAME --first IP --count N [--warm-up S] [--seconds S] -- COMMAND...
  *
- * First every address is found: asked for by ARP, pinged, answered. Then COMMAND, which makes the fault, is run. An address is back
- * with the first reply to a ping that comes from another MAC than before; it is pinged at once when an ARP packet names a new
- * MAC. One that is not back is asked for, and pinged where its new MAC is known, every 100 ms, but with 2,500 questions a second
+ * The addresses are IP, IP + 1, ...; this host has an address of their family, in IPv6 one of their /64, on the interface.
+ * First every address is found: asked for by ARP or a neighbour solicitation, pinged, answered. Then COMMAND, which makes the fault, is run. An address is back
+ * with the first reply to a ping that comes from another MAC than before; it is pinged at once when a packet names a new MAC. One that is not back is asked for, and pinged where its new MAC is known, every 100 ms, but with 2,500 questions a second
  * over all at most: what announces all its addresses is measured by its announcements, what does not by how soon clients ask.
  * Times run from just before COMMAND is started (a fork and exec too early). Questions and pings are sent in the name of this
  * host, whose kernel answers what it is asked itself.
@@ -25,6 +26,7 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <ifaddrs.h>
 #include <inttypes.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -46,6 +48,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/wire.h"
+#include "ndp/packet.h"
 #include "tests/lab/frame.h"
 
 #define ASK_PERIOD_US 100000 /* one address */
@@ -55,8 +58,11 @@
 #define OWNER_MAX 16
 #define ETHERNET_LEN 14
 #define IPV4_LEN 20
+#define IPV6_LEN 40
+#define ECHO_REPLY_V4 0	  /* RFC 792 */
+#define ECHO_REPLY_V6 129 /* RFC 4443 4.2 */
 #define FRAME_LEN_MAX 256
-#define PING_FRAME_LEN (ETHERNET_LEN + IPV4_LEN + FRAME_ECHO_LEN)
+#define PING_FRAME_LEN_MAX (ETHERNET_LEN + IPV6_LEN + FRAME_ECHO_LEN)
 
 struct address {
 	struct mac mac; /* where packets go */
@@ -71,7 +77,7 @@ struct client {
 	unsigned int ifindex;
 	struct mac mac;
 	struct ip ip;
-	uint32_t first; /* the addresses are first, first + 1, ... */
+	struct ip first; /* the addresses are first, first + 1, ... by their last 32 bits */
 	size_t count;
 	struct address *addresses; /* owned */
 	size_t done_n;
@@ -89,22 +95,34 @@ static int64_t now_us(void)
 	return clock_now().us;
 }
 
-static struct ip address_ip(const struct client *c, size_t i)
+static bool is_v4(const struct client *c)
 {
-	uint8_t bytes[4];
-	struct wire_writer w = wire_writer_of(bytes, sizeof(bytes));
-
-	wire_write_u32(&w, c->first + (uint32_t)i);
-	return ip_from_v4(bytes);
+	return c->first.family == IP_V4;
 }
 
-/* The address of these four bytes, or NULL: none of ours. */
-static struct address *address_of(const struct client *c, const uint8_t bytes[4])
+/* The last 32 bits of an address. */
+static uint32_t low_bits(const struct client *c, const uint8_t *bytes)
 {
-	struct wire_reader r = wire_reader_of(bytes, 4);
-	uint32_t i = wire_read_u32(&r) - c->first;
+	struct wire_reader r = wire_reader_of(bytes + ip_len(c->first) - 4, 4);
 
-	return i < c->count ? &c->addresses[i] : NULL;
+	return wire_read_u32(&r);
+}
+
+static struct ip address_ip(const struct client *c, size_t i)
+{
+	struct ip ip = c->first;
+	struct wire_writer w = wire_writer_of(ip.bytes + ip_len(c->first) - 4, 4);
+
+	wire_write_u32(&w, low_bits(c, c->first.bytes) + (uint32_t)i);
+	return ip;
+}
+
+/* The address of these bytes, of our family, or NULL: none of ours. */
+static struct address *address_of(const struct client *c, const uint8_t *bytes)
+{
+	uint32_t i = low_bits(c, bytes) - low_bits(c, c->first.bytes);
+
+	return memcmp(bytes, c->first.bytes, ip_len(c->first) - 4) == 0 && i < c->count ? &c->addresses[i] : NULL;
 }
 
 /* ---- sending ---- */
@@ -117,37 +135,78 @@ static void frame_send(const struct client *c, const uint8_t *frame, size_t len)
 	(void)!sendto(c->fd, frame, len, MSG_DONTWAIT, (const struct sockaddr *)&to, sizeof(to));
 }
 
+static void solicitation_send(const struct client *c, size_t i)
+{
+	const struct ndp_packet packet = {
+		.kind = NDP_SOLICITATION, .target = address_ip(c, i), .has_mac = true, .mac = c->mac
+	};
+	struct ip group = ndp_solicited_node(packet.target);
+	uint8_t frame[FRAME_NDP_LEN_MAX];
+
+	frame_send(c, frame, frame_ndp(&packet, c->mac, c->ip, frame_multicast_mac(group), group, frame));
+}
+
 static void question_send(const struct client *c, size_t i)
 {
-	struct arp_packet request = arp_request(c->mac, c->ip, address_ip(c, i));
+	struct arp_packet request;
 	uint8_t frame[ARP_FRAME_LEN];
 
+	if (!is_v4(c)) {
+		solicitation_send(c, i);
+		return;
+	}
+	request = arp_request(c->mac, c->ip, address_ip(c, i));
 	arp_encode(&request, frame);
 	frame_send(c, frame, sizeof(frame));
 }
 
-/* An echo request in IPv4 (RFC 791) and Ethernet, to the MAC in our table. */
+/* An IPv4 header (RFC 791) at the end of what is written, and its checksum. */
+static void v4_write(const struct client *c, struct ip to, struct wire_writer *w)
+{
+	size_t at = w->len;
+
+	wire_write_u16(w, 0x4500); /* version 4, 5 words of header */
+	wire_write_u16(w, IPV4_LEN + FRAME_ECHO_LEN);
+	wire_write_u32(w, 0); /* identification, fragments */
+	wire_write_u8(w, 64);
+	wire_write_u8(w, IPPROTO_ICMP);
+	wire_write_u16(w, 0);
+	wire_write_bytes(w, c->ip.bytes, ip_len(to));
+	wire_write_bytes(w, to.bytes, ip_len(to));
+	wire_patch_u16(w, at + 10, checksum_finish(checksum_add(0, w->data + at, IPV4_LEN)));
+}
+
+/* An IPv6 header (RFC 8200 3). */
+static void v6_write(const struct client *c, struct ip to, struct wire_writer *w)
+{
+	wire_write_u32(w, 0x60000000); /* version 6 */
+	wire_write_u16(w, FRAME_ECHO_LEN);
+	wire_write_u8(w, FRAME_ICMPV6);
+	wire_write_u8(w, 64);
+	wire_write_bytes(w, c->ip.bytes, ip_len(to));
+	wire_write_bytes(w, to.bytes, ip_len(to));
+}
+
+/* An echo request in Ethernet, to the MAC in our table. */
 static void ping_send(struct client *c, size_t i)
 {
 	const struct frame_echo echo = { c->cookie, (uint32_t)i, c->ping_n++ };
 	struct ip to = address_ip(c, i);
-	uint8_t frame[PING_FRAME_LEN], body[FRAME_ECHO_LEN];
+	uint8_t frame[PING_FRAME_LEN_MAX], body[FRAME_ECHO_LEN];
 	struct wire_writer w = wire_writer_of(frame, sizeof(frame));
+	uint32_t sum = FRAME_ECHO_LEN + FRAME_ICMPV6; /* of the pseudo header, RFC 8200 8.1 */
 
-	frame_echo_encode(&echo, IP_V4, body);
+	frame_echo_encode(&echo, c->first.family, body);
 	wire_write_mac(&w, c->addresses[i].mac);
 	wire_write_mac(&w, c->mac);
-	wire_write_u16(&w, ETH_P_IP);
-	wire_write_u16(&w, 0x4500); /* version 4, 5 words of header */
-	wire_write_u16(&w, IPV4_LEN + FRAME_ECHO_LEN);
-	wire_write_u32(&w, 0); /* identification, fragments */
-	wire_write_u8(&w, 64);
-	wire_write_u8(&w, IPPROTO_ICMP);
-	wire_write_u16(&w, 0);
-	wire_write_bytes(&w, c->ip.bytes, 4);
-	wire_write_bytes(&w, to.bytes, 4);
+	wire_write_u16(&w, is_v4(c) ? ETH_P_IP : ETH_P_IPV6);
+	(is_v4(c) ? v4_write : v6_write)(c, to, &w);
 	wire_write_bytes(&w, body, sizeof(body));
-	wire_patch_u16(&w, ETHERNET_LEN + 10, checksum_finish(checksum_add(0, frame + ETHERNET_LEN, IPV4_LEN)));
+	if (!is_v4(c)) {
+		sum = checksum_add(sum, c->ip.bytes, ip_len(to));
+		sum = checksum_add(sum, to.bytes, ip_len(to));
+		wire_patch_u16(&w, w.len - FRAME_ECHO_LEN + 2, checksum_finish(checksum_add(sum, body, sizeof(body))));
+	}
 	frame_send(c, frame, w.len);
 }
 
@@ -187,48 +246,76 @@ static void ask_due(struct client *c, int64_t now)
 
 /* ---- receiving ---- */
 
-static void arp_received(struct client *c, const uint8_t *frame, size_t len)
+/* A packet says that the address is at that MAC. */
+static void mac_learned(struct client *c, struct address *a, struct mac mac)
 {
-	struct arp_packet packet;
-	struct address *a;
-
-	if (arp_decode(frame, len, &packet) < 0 || packet.sender_ip.family != IP_V4)
+	if (a == NULL || a->done || mac_equal(mac, c->mac) || (a->known && mac_equal(mac, a->mac)))
 		return;
-	a = address_of(c, packet.sender_ip.bytes);
-	if (a == NULL || a->done || mac_equal(packet.sender_mac, c->mac) ||
-	    (a->known && mac_equal(packet.sender_mac, a->mac)))
-		return;
-	a->mac = packet.sender_mac;
+	a->mac = mac;
 	a->known = true;
 	if (worth_a_ping(c, a))
 		ping_send(c, (size_t)(a - c->addresses));
 }
 
-static void echo_received(struct client *c, const uint8_t *frame, size_t len, int64_t at_us)
+static void arp_received(struct client *c, const uint8_t *frame, size_t len)
 {
-	struct wire_reader r = wire_reader_of(frame, len);
-	struct frame_echo echo;
-	struct mac from;
-	const uint8_t *header, *source;
+	struct arp_packet packet;
+
+	if (is_v4(c) && arp_decode(frame, len, &packet) >= 0 && packet.sender_ip.family == IP_V4)
+		mac_learned(c, address_of(c, packet.sender_ip.bytes), packet.sender_mac);
+}
+
+static void advertisement_received(struct client *c, const uint8_t *data, size_t len)
+{
+	struct ndp_packet packet;
 	struct address *a;
 
-	wire_read_mac(&r);
-	from = wire_read_mac(&r);
-	wire_read_u16(&r);
-	header = wire_read_view(&r, 12);
-	source = wire_read_view(&r, 4);
-	wire_read_view(&r, 4);
-	/* Without options, an echo reply (RFC 792, type 0). */
-	if (r.failed || header[0] != 0x45 || header[9] != IPPROTO_ICMP || wire_left(&r) == 0 || r.data[r.at] != 0 ||
-	    frame_echo_decode(r.data + r.at, wire_left(&r), &echo) < 0 || echo.cookie != c->cookie)
+	if (ndp_decode(data, len, &packet) < 0 || packet.kind != NDP_ADVERTISEMENT || !packet.has_mac)
 		return;
-	a = address_of(c, source);
-	if (a == NULL || a->done || (c->failed_over && mac_equal(from, a->old)))
+	a = address_of(c, packet.target.bytes);
+	if (a != NULL && (packet.override || !a->known))
+		mac_learned(c, a, packet.mac);
+}
+
+/* An echo reply, its IP header removed. */
+static void reply_received(struct client *c, struct mac from, const uint8_t *source, const uint8_t *data, size_t len)
+{
+	struct frame_echo echo;
+	struct address *a = address_of(c, source);
+
+	if (frame_echo_decode(data, len, &echo) < 0 || echo.cookie != c->cookie || a == NULL || a->done ||
+	    (c->failed_over && mac_equal(from, a->old)))
 		return;
 	a->mac = from;
 	a->done = true;
-	a->back_us = at_us;
+	a->back_us = now_us();
 	c->done_n++;
+}
+
+static void v4_received(struct client *c, const uint8_t *frame, size_t len)
+{
+	struct wire_reader r = wire_reader_of(frame, len);
+	struct mac from = (wire_read_mac(&r), wire_read_mac(&r));
+	const uint8_t *header = (wire_read_u16(&r), wire_read_view(&r, IPV4_LEN));
+
+	/* without options */
+	if (is_v4(c) && !r.failed && header[0] == 0x45 && header[9] == IPPROTO_ICMP && wire_left(&r) > 0 &&
+	    r.data[r.at] == ECHO_REPLY_V4)
+		reply_received(c, from, header + 12, r.data + r.at, wire_left(&r));
+}
+
+static void v6_received(struct client *c, const uint8_t *frame, size_t len)
+{
+	struct wire_reader r = wire_reader_of(frame, len);
+	struct mac from = (wire_read_mac(&r), wire_read_mac(&r));
+	const uint8_t *header = (wire_read_u16(&r), wire_read_view(&r, IPV6_LEN));
+
+	if (is_v4(c) || r.failed || header[6] != FRAME_ICMPV6 || wire_left(&r) == 0)
+		return;
+	if (r.data[r.at] == ECHO_REPLY_V6)
+		reply_received(c, from, header + 8, r.data + r.at, wire_left(&r));
+	else if (r.data[r.at] == NDP_ADVERTISEMENT)
+		advertisement_received(c, r.data + r.at, wire_left(&r));
 }
 
 static void read_all(struct client *c)
@@ -244,7 +331,9 @@ static void read_all(struct client *c)
 		if (type == ETH_P_ARP)
 			arp_received(c, frame, (size_t)len);
 		else if (type == ETH_P_IP)
-			echo_received(c, frame, (size_t)len, now_us());
+			v4_received(c, frame, (size_t)len);
+		else if (type == ETH_P_IPV6)
+			v6_received(c, frame, (size_t)len);
 	}
 }
 
@@ -355,10 +444,36 @@ static void request_ask(const struct client *c, int fd, unsigned long what, stru
 		err(1, "%s", c->interface);
 }
 
+/* Our own address, of the family of the others; in IPv6 in their /64, which leaves the link-local one out. */
+static void ip_find(struct client *c)
+{
+	struct ifaddrs *list;
+
+	if (getifaddrs(&list) != 0)
+		err(1, "getifaddrs");
+	for (struct ifaddrs *item = list; item != NULL && c->ip.family == IP_NONE; item = item->ifa_next) {
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+
+		if (item->ifa_addr == NULL || strcmp(item->ifa_name, c->interface) != 0)
+			continue;
+		if (is_v4(c) && item->ifa_addr->sa_family == AF_INET) {
+			memcpy(&v4, item->ifa_addr, sizeof(v4));
+			c->ip = ip_from_v4((const uint8_t *)&v4.sin_addr);
+		} else if (!is_v4(c) && item->ifa_addr->sa_family == AF_INET6) {
+			memcpy(&v6, item->ifa_addr, sizeof(v6));
+			if (memcmp(&v6.sin6_addr, c->first.bytes, 8) == 0)
+				c->ip = ip_from_v6((const uint8_t *)&v6.sin6_addr);
+		}
+	}
+	freeifaddrs(list);
+	if (c->ip.family == IP_NONE)
+		errx(1, "%s has no address of that family and network", c->interface);
+}
+
 static void interface_find(struct client *c)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in address;
 	struct ifreq request;
 
 	if (fd < 0)
@@ -368,10 +483,8 @@ static void interface_find(struct client *c)
 		err(1, "%s", c->interface);
 	request_ask(c, fd, SIOCGIFHWADDR, &request);
 	memcpy(c->mac.bytes, request.ifr_hwaddr.sa_data, sizeof(c->mac.bytes));
-	request_ask(c, fd, SIOCGIFADDR, &request);
-	memcpy(&address, &request.ifr_addr, sizeof(address));
-	c->ip = ip_from_v4((const uint8_t *)&address.sin_addr);
 	close(fd);
+	ip_find(c);
 }
 
 static void socket_open(struct client *c)
@@ -391,7 +504,7 @@ static void socket_open(struct client *c)
 
 static void usage(void)
 {
-	fputs("usage: failover_many --interface NAME --first IPV4 --count N [--warm-up S] [--seconds S] -- "
+	fputs("usage: failover_many --interface NAME --first IP --count N [--warm-up S] [--seconds S] -- "
 	      "COMMAND...\n",
 	      stderr);
 	exit(2);
@@ -407,15 +520,13 @@ static int64_t number_parse(const char *text, int64_t max)
 	return value;
 }
 
-static uint32_t first_parse(const char *text)
+static struct ip first_parse(const char *text)
 {
-	struct wire_reader r;
 	struct ip ip;
 
-	if (ip_parse(text, &ip) < 0 || ip.family != IP_V4)
-		errx(2, "%s: expected an IPv4 address", text);
-	r = wire_reader_of(ip.bytes, 4);
-	return wire_read_u32(&r);
+	if (ip_parse(text, &ip) < 0)
+		errx(2, "%s: expected an IP address", text);
+	return ip;
 }
 
 static void options_read(struct client *c, int argc, char *argv[])
@@ -448,7 +559,7 @@ static void options_read(struct client *c, int argc, char *argv[])
 			usage();
 		}
 	}
-	if (optind == argc || c->interface == NULL || strlen(c->interface) >= IFNAMSIZ || c->first == 0 ||
+	if (optind == argc || c->interface == NULL || strlen(c->interface) >= IFNAMSIZ || c->first.family == IP_NONE ||
 	    c->count == 0)
 		usage();
 }
