@@ -638,10 +638,11 @@ static bool convinced(const struct watch *w, const struct watch_edge *edge, stru
 
 static void tick_subject(struct watch *w, struct watch_edge *edge, struct instant now, struct watch_out *out)
 {
-	if (!edge->hinted && instant_since(now, life(w, edge)).us < watch_silence(w, edge).us)
-		return;
-	if (edge->silent_at.us == INSTANT_NEVER.us)
+	if (edge->silent_at.us == INSTANT_NEVER.us) {
+		if (instant_since(now, life(w, edge)).us < watch_silence(w, edge).us)
+			return;
 		verify(w, edge, now);
+	} /* else only a sign of life ends it, not that T_s has grown */
 	if (!edge->voted && convinced(w, edge, now)) {
 		edge->voted = true;
 		edge->probe_at = now;

@@ -309,6 +309,25 @@ START_TEST(hints)
 }
 END_TEST
 
+/* T_s grows while a silence is verified: the verification goes on, and no deadline stays behind. */
+START_TEST(limits_grow)
+{
+	struct watch_out out = { 0 };
+
+	setup(3);
+	run(2000 * MS);
+	silent[1] = true;
+	while (edge_of(0, 1)->silent_at.us == INSTANT_NEVER.us)
+		run(0);
+	watches[0].lag = span_ms(50);
+	now_us += timers.probe.us;
+	watch_tick(&watches[0], now(), &out);
+	ck_assert_int_gt(watch_deadline(&watches[0]).us, now_us);
+	run(1000 * MS);
+	ck_assert_int_gt(dead_us[0][1], 0);
+}
+END_TEST
+
 /* A watcher that stood still forgives, and accuses nobody for silence + verify after that. */
 START_TEST(amnesty)
 {
@@ -345,6 +364,7 @@ int main(void)
 	tcase_add_test(tcase, deaf);
 	tcase_add_test(tcase, strange_votes);
 	tcase_add_test(tcase, quorum);
+	tcase_add_test(tcase, limits_grow);
 	tcase_add_test(tcase, amnesty);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
