@@ -309,7 +309,7 @@ static bool is_silent_for_long(struct election *e, struct address *address)
 {
 	const struct node *self = node_find(e, e->config.instance);
 
-	if (!is_outdone(e, self, address)) {
+	if (!is_outdone(e, self, address, true)) {
 		address->outdone_at = INSTANT_NEVER;
 		if (is_isolated(self, address)) /* doubts may end without a word */
 			wake_at(e, address, instant_add(e->now, e->config.isolation_grace));
@@ -369,7 +369,7 @@ static void look_orphan(struct election *e, struct address *address)
 	struct instant look;
 
 	if (!e->started || !e->right || e->draining || self == NULL || !is_candidate(e, self, address) ||
-	    is_outdone(e, self, address))
+	    is_outdone(e, self, address, false))
 		return;
 	held_off = instant_before(address->failed_until, address->yielded_until) ? address->yielded_until
 										 : address->failed_until;

@@ -234,7 +234,7 @@ static int64_t known_before(const struct election *e, const struct address *addr
 /*
  * Another member speaks for an address that we hold. With the watchers' lease we are right, and it will learn so by our claim. Without,
  * we hold it because the segment answers us, and the gossip between us may be cut: a quorum on the other side goes before us, between
- * two halves the rank decides. Should all give way, the first by rank comes back first, and the others hear its kernel when they ask.
+ * two halves the rank decides. Whoever is silent to us counts as on the other side, though nobody could declare it dead. Should all give way, the first by rank comes back first, and the others hear its kernel when they ask.
  */
 static void hear_rival(struct election *e, struct address *address, const struct node *rival)
 {
@@ -244,7 +244,7 @@ static void hear_rival(struct election *e, struct address *address, const struct
 
 	for (size_t i = 0; i < e->node_n; i++) {
 		known += e->nodes[i].used && !e->nodes[i].left;
-		live += e->nodes[i].used && node_live(&e->nodes[i]);
+		live += e->nodes[i].used && node_live(&e->nodes[i]) && !e->nodes[i].doubted;
 	}
 	if (self == NULL || (e->right && (instant_before(e->now, e->lease_until) || !e->met || live * 2 > known ||
 					  (live * 2 == known && ranks_before(address, self, rival)))))

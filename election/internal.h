@@ -148,8 +148,11 @@ bool majority(const struct election *e);
 const struct segment *usable_segment(const struct node *node, const struct address *address);
 /* Is its segment for the address silent? Then it is a candidate among such nodes only. */
 bool is_isolated(const struct node *node, const struct address *address);
-/* It is, and another candidate is not, whom nobody doubts: the last one that is left hears nobody either. */
-bool is_outdone(const struct election *e, const struct node *node, const struct address *address);
+/*
+ * It is, and another candidate is not. For sure: one that we do not doubt, for the last one that is left hears nobody either. It keeps
+ * what it has then, but takes nothing before it knows.
+ */
+bool is_outdone(const struct election *e, const struct node *node, const struct address *address, bool for_sure);
 /* Can it still carry the address on that interface? */
 bool usable_on(const struct node *node, const struct address *address, const char *iface);
 bool is_candidate(const struct election *e, const struct node *node, const struct address *address);

@@ -672,13 +672,13 @@ static uint32_t better_place(const struct election *e, const struct part *part)
 	return better;
 }
 
-bool is_outdone(const struct election *e, const struct node *node, const struct address *address)
+bool is_outdone(const struct election *e, const struct node *node, const struct address *address, bool for_sure)
 {
 	bool outdone = false;
 
 	for (size_t i = 0; i < e->node_n && !outdone && is_isolated(node, address); i++)
-		outdone = e->nodes[i].used && !e->nodes[i].doubted && is_candidate(e, &e->nodes[i], address) &&
-			  !is_isolated(&e->nodes[i], address);
+		outdone = e->nodes[i].used && !(for_sure && e->nodes[i].doubted) &&
+			  is_candidate(e, &e->nodes[i], address) && !is_isolated(&e->nodes[i], address);
 	return outdone;
 }
 
@@ -707,7 +707,7 @@ static struct election_candidate explain_node(const struct election *e, const st
 	const char *why_not = why_no_candidate(e, node, address);
 	bool candidate = why_not == NULL;
 
-	if (is_outdone(e, node, address))
+	if (is_outdone(e, node, address, false))
 		why_not = "its segment is silent";
 
 	return (struct election_candidate){ .name = node->name,

@@ -117,6 +117,8 @@ void check_end(struct world *world);
 void check_moved(struct world *world, size_t observer, size_t address, const char *to);
 /* The node asks another to take it over. */
 void check_offered(struct world *world, size_t node, struct ip ip);
+/* It goes on after so long a pause, in which none of its offers ended. */
+void check_resumed(struct world *world, size_t node, int64_t paused_us);
 /* Ask all nodes what they hold down: before each audit. */
 void check_hold_downs(struct world *world);
 /* Until when nobody can be blamed for not serving it, because it has moved so often; past: that is no excuse. */

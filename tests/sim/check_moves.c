@@ -80,8 +80,9 @@ static bool must_go(const struct world *world, size_t node, size_t address)
 {
 	const struct sim_node *n = &world->nodes[node];
 
+	/* what a pause has changed it is told a moment after it goes on */
 	return n->draining || n->stop_us > 0 || n->unfit[world->addresses[address].service] ||
-	       n->cause_us[CAUSE_PLANNED] == world->now_us;
+	       n->cause_us[CAUSE_PLANNED] == world->now_us || n->resumed_us == world->now_us;
 }
 
 /* An offer that stands is said again when anything else about the claim changes. */
@@ -91,6 +92,16 @@ static bool stands(const struct world *world, struct seen_address *seen)
 
 	seen->offered_us = world->now_us;
 	return before;
+}
+
+void check_resumed(struct world *world, size_t node, int64_t paused_us)
+{
+	for (size_t i = 0; i < world->address_n; i++) {
+		struct seen_address *seen = seen_of(world, node, i);
+
+		if (seen->offered_us > 0)
+			seen->offered_us += paused_us;
+	}
 }
 
 void check_offered(struct world *world, size_t node, struct ip ip)

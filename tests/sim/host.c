@@ -419,6 +419,7 @@ void host_pause(struct world *world, size_t node)
 	if (world->nodes[node].process != PROCESS_RUNNING)
 		return;
 	world->nodes[node].process = PROCESS_PAUSED;
+	world->nodes[node].paused_us = world->now_us;
 	world->marks.n[MARK_PAUSE]++;
 	world_note(world, node, CAUSE_DOWN);
 	check_path(world, node);
@@ -434,6 +435,7 @@ void host_resume(struct world *world, size_t node)
 		return;
 	n->process = PROCESS_RUNNING;
 	n->resumed_us = world->now_us;
+	check_resumed(world, node, world->now_us - n->paused_us);
 	world_note(world, node, CAUSE_DOWN);
 	check_path(world, node);
 	renew(world, node);

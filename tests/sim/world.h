@@ -96,6 +96,7 @@ struct sim_node {
 	bool host_up;
 	bool link_up;
 	bool draining;	    /* asked to */
+	int64_t paused_us;  /* its last pause began */
 	int64_t resumed_us; /* from its last pause; negative: never paused */
 	int64_t stop_us;    /* when it was told to stop, or 0 */
 	bool start_wanted;  /* start again once it has stopped */
