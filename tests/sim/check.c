@@ -14,6 +14,9 @@
 /* A change may follow its cause by this at least: rumours that slept in a partition. */
 #define CAUSE_US 10000000
 
+/* One that was out of touch stands by its votes for so long (WATCH_VOTE_MS and a transit): its watchers' leases rest on others. */
+#define RETURN_US 1000000
+
 struct bounds bounds_of(const struct gossip_timers *timers, const struct election_config *election, size_t node_n)
 {
 	struct bounds bounds;
@@ -433,6 +436,18 @@ static bool takes_away(enum fault_kind kind)
 	       kind == FAULT_LOSE;
 }
 
+static bool anybody_returned(const struct world *world)
+{
+	for (size_t i = 0; i < world->node_n; i++) {
+		const struct sim_node *n = &world->nodes[i];
+
+		if (n->process == PROCESS_RUNNING && (world->now_us - n->cause_us[CAUSE_DOWN] < RETURN_US ||
+						      world->now_us - n->cause_us[CAUSE_NET] < RETURN_US))
+			return true;
+	}
+	return false;
+}
+
 void check_before_fault(struct world *world, const struct fault *fault)
 {
 	struct checks *checks = world->checks;
@@ -446,7 +461,8 @@ void check_before_fault(struct world *world, const struct fault *fault)
 		audit_all(world);
 	}
 	checks->trying = false;
-	checks->lone = !checks->tried_bad && takes_away(fault->kind);
+	checks->lone = !checks->tried_bad && takes_away(fault->kind) && !anybody_returned(world);
+	world->marks.n[MARK_LONE] += checks->lone;
 }
 
 /* Its watchers have learnt to wait a little longer for one that was silent before and came back. */

@@ -23,6 +23,7 @@ static const char *const names[MARK_N] = {
 	[MARK_RESTART] = "restarts",
 	[MARK_STOP] = "stops",
 	[MARK_LINK_DOWN] = "link-downs",
+	[MARK_LONE] = "lone-faults",
 	[MARK_DRAIN] = "drains",
 	[MARK_RELOAD] = "reloads",
 	[MARK_SUSPECT] = "suspects",

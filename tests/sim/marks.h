@@ -30,6 +30,7 @@ enum mark {
 	MARK_RESTART,
 	MARK_STOP,
 	MARK_LINK_DOWN,
+	MARK_LONE, /* after which somebody had to take over fast */
 	MARK_DRAIN,
 	MARK_RELOAD,
 	MARK_SUSPECT,
