@@ -115,14 +115,14 @@ void conflict_free(struct conflict *c)
 	free(c);
 }
 
-/* low_s doubled by each time before this one, at most high_s. Counts this one. */
-static struct span growing(uint8_t *count, int64_t low_s, int64_t high_s)
+/* low_ms doubled by each time before this one, at most high_s. Counts this one. */
+static struct span growing(uint8_t *count, int64_t low_ms, int64_t high_s)
 {
-	int64_t s = low_s << *count;
+	int64_t ms = low_ms << *count;
 
 	if (*count < COUNT_MAX)
 		(*count)++;
-	return span_s(s < high_s ? s : high_s);
+	return span_ms(ms < high_s * 1000 ? ms : high_s * 1000);
 }
 
 /* When to ask for an address that is to be asked for within `spread`. */
@@ -203,7 +203,7 @@ static struct span hold_down(struct conflict *c, struct conflict_entry *entry, s
 
 	if (instant_reached(instant_add(entry->yield_until, span_s(CONFLICT_YIELD_PEACE_S)), now))
 		entry->yield_n = 0;
-	left = growing(&entry->yield_n, CONFLICT_YIELD_S, CONFLICT_YIELD_MAX_S);
+	left = growing(&entry->yield_n, CONFLICT_YIELD_S * 1000, CONFLICT_YIELD_MAX_S);
 	/* those who yield in turn would come back at the same moment: a minute three times is the window of the moves */
 	entry->yield_until = within(c, instant_add(now, left), span_us(left.us / 10));
 	return instant_since(entry->yield_until, now);
@@ -219,10 +219,11 @@ static enum conflict_action_kind meet_member(struct conflict *c, struct conflict
 	if (instant_reached(instant_add(entry->member_until, span_s(MEMBER_PEACE_S)), now))
 		entry->member_n = 0;
 	entry->member = instance;
-	entry->member_until = instant_add(now, growing(&entry->member_n, CONFLICT_MEMBER_S, CONFLICT_DEFEND_S));
+	entry->member_until = instant_add(now, growing(&entry->member_n, CONFLICT_MEMBER_MS, CONFLICT_DEFEND_S));
 	entry->member_any_until = instant_add(now, span_ms(CONFLICT_GRACE_MS));
 	if (entry->at[CONFLICT_TIMER_STEP].us == INSTANT_NEVER.us)
-		conflict_table_set(&c->table, entry, CONFLICT_TIMER_STEP, instant_add(now, span_s(CONFLICT_MEMBER_S)));
+		conflict_table_set(&c->table, entry, CONFLICT_TIMER_STEP,
+				   instant_add(now, span_ms(CONFLICT_MEMBER_MS)));
 	return CONFLICT_ACTION_MEMBER;
 }
 
@@ -236,14 +237,18 @@ static enum conflict_action_kind defend(struct conflict *c, struct conflict_entr
 	return CONFLICT_ACTION_DEFEND;
 }
 
+/* Who speaks after that has heard our last defence. */
+static struct instant heeded_at(const struct conflict_entry *entry)
+{
+	return instant_add(entry->defend_until, span_us(CONFLICT_GRACE_MS * 1000 - span_s(CONFLICT_DEFEND_S).us));
+}
+
 /* RFC 5227 2.4, by policy; `strange`: not even a member that was. */
 static enum conflict_action_kind meet_stranger(struct conflict *c, struct conflict_entry *entry, bool strange,
 					       struct instant now)
 {
 	bool defended = !instant_reached(entry->defend_until, now);
 	bool warned = defended && entry->strange;
-	struct instant heeded =
-		instant_add(entry->defend_until, span_us(CONFLICT_GRACE_MS * 1000 - span_s(CONFLICT_DEFEND_S).us));
 
 	if (strange && c->config.defend == CONFLICT_DEFEND_YIELD)
 		return CONFLICT_ACTION_YIELD;
@@ -252,9 +257,23 @@ static enum conflict_action_kind meet_stranger(struct conflict *c, struct confli
 		return defend(c, entry, strange, now);
 	entry->strange |= strange;
 	/* (b): seen again, and not because two frames crossed */
-	if (strange && warned && c->config.defend == CONFLICT_DEFEND_ONCE && instant_reached(heeded, now))
+	if (strange && warned && c->config.defend == CONFLICT_DEFEND_ONCE && instant_reached(heeded_at(entry), now))
 		return CONFLICT_ACTION_YIELD;
 	return CONFLICT_ACTION_NONE;
+}
+
+/*
+ * A member that is dead to us, perhaps because the gossip between us is cut, and that goes on after our defence, as one does whose own
+ * first announcements are repeated: it gives way when it finds out, or has to; after a pause that grows we announce once more.
+ */
+static enum conflict_action_kind meet_former(struct conflict *c, struct conflict_entry *entry, uint64_t instance,
+					     struct instant now)
+{
+	enum conflict_action_kind kind = meet_stranger(c, entry, false, now);
+
+	if (kind == CONFLICT_ACTION_NONE && instant_reached(heeded_at(entry), now))
+		(void)meet_member(c, entry, instance, now);
+	return kind;
 }
 
 static bool is_expected(const struct conflict_entry *entry, enum conflict_who who, uint64_t instance,
@@ -283,7 +302,7 @@ static enum conflict_action_kind meet(struct conflict *c, struct conflict_entry 
 	case CONFLICT_WHO_MEMBER:
 		return meet_member(c, entry, instance, now);
 	case CONFLICT_WHO_FORMER:
-		return meet_stranger(c, entry, false, now);
+		return meet_former(c, entry, instance, now);
 	case CONFLICT_WHO_STRANGER:
 	case CONFLICT_WHO_AMBIGUOUS:
 		return meet_stranger(c, entry, true, now);

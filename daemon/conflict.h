@@ -27,7 +27,7 @@
  * The other member has so long to withdraw before we announce again; the pause doubles up to CONFLICT_DEFEND_S, so that two
  * that cannot agree do not make each announcement a move.
  */
-#define CONFLICT_MEMBER_S 1
+#define CONFLICT_MEMBER_MS 500
 
 /*
  * After a yield, or where a stranger was found before a claim; doubles up to the maximum, until there was peace for so long; up to a
