@@ -183,7 +183,8 @@ demo: $(lab) $(prog)
 check-apiserver:
 	@tests/kube/build.sh >/dev/null
 check-kube: $(lab) $(prog)
-	@$(run_all) --label kube --again 'client=B=$(B) tests/kube/run' 'cluster=B=$(B) tests/kube/cluster' 'manifests=tests/kube/manifests'
+	@$(run_all) --label kube --again 'client=B=$(B) tests/kube/run' 'cluster=B=$(B) tests/kube/cluster' 'manifests=tests/kube/manifests' \
+		'chart=B=$(B) tests/kube/chart'
 
 check-install: $(prog)
 	+@MAKE='$(MAKE)' B=$(B) tests/check-install.sh
