@@ -50,7 +50,7 @@ help:
 # make deb               Debian packages of the daemon and of mlbctl, in build/release/deb
 # make install           mlbd, mlbctl, man pages, systemd units (DESTDIR= PREFIX=/usr/local); make uninstall
 
-fast_steps := runner layers pure format docs man systemd shell completion alerts unit vectors fuzz
+fast_steps := runner layers pure format docs man systemd docker shell completion alerts unit vectors fuzz
 check_steps := $(fast_steps) install deb tidy compilers asan sim scale model lab apiserver kube
 
 # One step of run-all: the target of that name, by a make of its own.
@@ -85,6 +85,10 @@ check-tidy:
 # The aim for the daemon is 15; what keeps it from that is told in mlbd.service.
 check-systemd:
 	@tools/check-units.sh mlbd=25 mlbd-guard=18
+
+# The image's rules, each seen to find what breaks it.
+check-docker:
+	@tools/check-docker.sh --self-test
 
 check-docs:
 	@tools/check-docs.sh
@@ -183,7 +187,8 @@ demo: $(lab) $(prog)
 check-apiserver:
 	@tests/kube/build.sh >/dev/null
 check-kube: $(lab) $(prog)
-	@$(run_all) --label kube --again 'client=B=$(B) tests/kube/run' 'cluster=B=$(B) tests/kube/cluster' 'manifests=tests/kube/manifests'
+	@$(run_all) --label kube --again 'client=B=$(B) tests/kube/run' 'cluster=B=$(B) tests/kube/cluster' 'manifests=tests/kube/manifests' \
+		'chart=B=$(B) tests/kube/chart'
 
 check-install: $(prog)
 	+@MAKE='$(MAKE)' B=$(B) tests/check-install.sh
@@ -237,4 +242,4 @@ uninstall:
 .PHONY: check-scale sim-large check-model help check check-fast check-runner check-layers check-pure check-pure-objects check-format check-tidy check-docs check-man \
 	check-shell check-completion check-apiserver check-kube check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab lab-full chaos lab-long footprint \
 	bench bench-short bench-allocator bench-failover check-vectors demo \
-	check-install check-systemd deb check-deb fuzz fuzz-run install uninstall
+	check-install check-systemd check-docker deb check-deb fuzz fuzz-run install uninstall

@@ -4,6 +4,7 @@
 # ${XDG_CACHE_HOME:-~/.cache}/mlbd/kube. Debian has no such kube-apiserver. Prints the paths:
 #
 #   tests/kube/build.sh            KUBE_APISERVER=/path ETCD=/path
+#   tests/kube/build.sh render     RENDER=/path: the engines of Helm and kustomize (render/main.go), a minute
 #
 # The same variables, when set, name programs that are ready, and nothing is built. The first time takes some 10 minutes on two
 # cores, 0.3 GB of modules and 3 GB of build cache. Go as new as go.mod says is needed; an older one (1.21 on) fetches that by itself
@@ -51,6 +52,12 @@ build() {
 	echo "$program"
 }
 
+if [ "${1:-}" = render ]; then
+	# Its name tells what it was built from: it is ours, and has no version.
+	[ -n "${RENDER:-}" ] || RENDER=$(build render "$(cat "$here"/render/*.go "$here"/render/go.sum | sha256sum | head -c 12)" '') || exit
+	echo "RENDER=$RENDER"
+	exit
+fi
 etcd=${ETCD:-} apiserver=${KUBE_APISERVER:-}
 if [ -z "$etcd" ]; then
 	etcd=$(build etcd "$(version_of etcd go.etcd.io/etcd/server/v3)" '') || exit

@@ -18,7 +18,7 @@ objects_field() {
 objects_where() {
 	local version kind namespace plural
 	version=$(objects_field "$1" apiVersion) kind=$(objects_field "$1" kind) namespace=$(objects_field "$1" namespace)
-	plural=${kind,,}s
+	plural=${kind,,}s plural=${plural/%ys/ies}
 	[[ $version = */* ]] && version=/apis/$version || version=/api/$version
 	echo "$version${namespace:+/namespaces/$namespace}/$plural"
 }
