@@ -323,6 +323,8 @@ int config_load(const char *path, struct config **ret, struct config_errors *err
 		config_errors_add(errors, path, 1, "file", "is larger than %d bytes", CONFIG_FILE_MAX);
 	else
 		r = config_parse(path, text, (size_t)len, true, ret, errors);
+	if (r == 0) /* without memory nobody can be shown it */
+		(*ret)->text = strndup(text, (size_t)len);
 	free(text);
 	return r;
 }
@@ -336,6 +338,7 @@ void config_free(struct config *config)
 	free(config->services);
 	config_kubernetes_free(&config->kubernetes);
 	free(config->path);
+	free(config->text);
 	for (size_t i = 0; i < config->gossip.bind_n; i++)
 		free(config->gossip.binds[i]);
 	free(config->gossip.key_file);

@@ -88,6 +88,7 @@ bool config_kubernetes_equal(const struct config_kubernetes *a, const struct con
 
 struct config {
 	char *path; /* owned: the file that it was read from */
+	char *text; /* owned: what stood in it, for people; NULL where it was not read from a file */
 	struct {
 		char name[NODE_NAME_MAX + 1];
 		struct label_set labels;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Control API: HTTP/JSON over a Unix socket, by libmicrohttpd driven from our own event loop (no threads). GET /v1/status,
- * /v1/members, /v1/services, /v1/events, /v1/conflicts, /v1/diagnose, /v1/version, /v1/keys; POST /v1/drain, /v1/undrain, /v1/rebalance, /v1/handover, /v1/reload, and
+ * /v1/members, /v1/services, /v1/events, /v1/config, /v1/conflicts, /v1/diagnose, /v1/version, /v1/keys; POST /v1/drain, /v1/undrain, /v1/rebalance, /v1/handover, /v1/reload, and
  * /v1/keys/ with add, use, remove.
  */
 #ifndef MLB_DAEMON_CONTROL_H
@@ -22,7 +22,7 @@ struct control_handler {
 	/* Events with sequence number > since, oldest first. */
 	cJSON *(*events)(void *arg, uint64_t since);
 	/*
-	 * POST /v1/<verb>, and GET /v1/keys, /v1/conflicts and /v1/diagnose, with a JSON object (may be NULL: no body). Returns the HTTP status (200, 400, 404,
+	 * POST /v1/<verb>, and GET /v1/config, /v1/keys, /v1/conflicts and /v1/diagnose, with a JSON object (may be NULL: no body). Returns the HTTP status (200, 400, 404,
 	 * 409) and, where it is not 200, the reason in error: one line, or for a refused configuration one per problem. What
 	 * is put into the empty object `reply` is the answer of a 200. The fields of the body are checked already: "handover"
 	 * has "service" and "node", "keys/add" may have "key", "keys/use" and "keys/remove" have "fingerprint", non-empty strings

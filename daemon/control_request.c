@@ -79,6 +79,7 @@ static const struct route routes[] = {
 	{ PATH_PREFIX "log-level", COMMAND("level") },
 	{ PATH_PREFIX "handover", COMMAND("service", "node") },
 	{ PATH_PREFIX "services/explain", QUESTION("service") },
+	{ PATH_PREFIX "config", "GET", NULL, { NULL }, NULL, NULL, false },
 	{ PATH_PREFIX "diagnose", "GET", NULL, { NULL }, NULL, NULL, false },
 	{ PATH_PREFIX "conflicts", "GET", NULL, { NULL }, NULL, NULL, false },
 	{ PATH_PREFIX "keys", "GET", NULL, { NULL }, NULL, NULL, false },

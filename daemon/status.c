@@ -374,6 +374,15 @@ static int set_log_level(struct app *app, const cJSON *body, char *error, size_t
 	return 200;
 }
 
+/* Files hold paths of keys, never keys. */
+static int config_document(const struct config *config, cJSON *reply)
+{
+	if (config->text == NULL || cJSON_AddStringToObject(reply, "file", config->path) == NULL ||
+	    cJSON_AddStringToObject(reply, "text", config->text) == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
 static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *reply, char *error, size_t error_cap)
 {
 	struct app *app = arg;
@@ -401,6 +410,9 @@ static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *re
 		return handover(app, body, error, error_cap);
 	if (strcmp(verb, "services/explain") == 0)
 		return explain_service(node_election(app->node), text_of(body, "service"), reply, error, error_cap);
+	if (strcmp(verb, "config") == 0)
+		return config_document(app->config, reply) == 0 ? 200
+								: refuse(500, error, error_cap, verb, "no memory");
 	if (strcmp(verb, "conflicts") == 0) {
 		conflicts_document(app, reply);
 		return 200;

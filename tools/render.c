@@ -404,6 +404,12 @@ void render_members(FILE *out, const cJSON *doc, const struct render_options *op
 	table_free(table);
 }
 
+void render_config(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	(void)options;
+	fputs(get_text(doc, "text"), out);
+}
+
 void render_conflicts(FILE *out, const cJSON *doc, const struct render_options *options)
 {
 	static const struct table_column columns[] = {

@@ -31,6 +31,7 @@ render_document render_services;
 render_document render_explain;
 render_document render_events;
 render_document render_conflicts;
+render_document render_config;
 render_document render_diagnose; /* tools/diagnose.c */
 render_document render_keys;
 /* What `keys add` and its likes are answered. */

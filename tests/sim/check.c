@@ -380,7 +380,11 @@ static void audit_address(struct world *world, size_t address, const bool *compo
 		on_n += world->nodes[i].service_on[world->addresses[address].service];
 		serving_n += world_serves(world, i, address);
 	}
-	if (serving_n > 1)
+	if (serving_n <= 1)
+		world->checks->doubled_us[address] = 0;
+	else if (world->checks->doubled_us[address] == 0)
+		world->checks->doubled_us[address] = world->now_us; /* it may be in the middle of a hand-over */
+	if (serving_n > 1 && world->now_us - world->checks->doubled_us[address] > HANDOVER_OVERLAP_US)
 		check_complain(world, "quiet: %zu nodes serve address %zu", serving_n, address);
 	else if (able_n > 0 && serving_n == 0 && check_held_down_us(world, address) <= world->now_us)
 		check_complain(world, "quiet: nobody serves address %zu, %zu nodes could", address, able_n);

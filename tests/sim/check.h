@@ -69,6 +69,7 @@ struct checks {
 	bool *serving;		    /* owned; node * SIM_ADDRESS_MAX + address */
 	size_t served_n[SIM_ADDRESS_MAX];
 	int64_t unserved_us[SIM_ADDRESS_MAX]; /* since when nobody serves it */
+	int64_t doubled_us[SIM_ADDRESS_MAX];  /* since when audits find two that serve it; 0: they do not */
 	int64_t held_down_us
 		[SIM_ADDRESS_MAX]; /* some node has not taken it before, as far as it was seen to wait; 0: never */
 	bool lone;		   /* the last change took one node away, and all was quiet before */
