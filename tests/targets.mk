@@ -22,7 +22,7 @@ DIR ?= tests/vectors
 our_c := $(core_src) $(shell_src) $(prog_src) $(unit_src) $(fuzz_src) $(sim_src) $(scale_src) $(lab_src) \
 	$(bench_src) $(vectors_src) tests/fuzz/replay.c
 find_ours = find . \( -name build -o -name .git \) -prune -o -type f
-man_pages := $(wildcard man/*.[158])
+man_pages := $(wildcard man/*.[1578])
 run_all := tests/run-all
 again = $(MAKE) --no-print-directory MODE=$(MODE)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Do the documents name files that exist? Every word in them that looks like a path of ours (a folder of the tree, a slash, a
-# name with a suffix) must be there. The manual of the configuration has every key that the parser knows. ARCHITECTURE.md stays
+# name with a suffix) must be there. The manual of the configuration has every key that the parser knows, that of the protocol every message. ARCHITECTURE.md stays
 # under 300 lines, so that it is read.
 set -eu
 export LC_ALL=C
@@ -26,6 +26,15 @@ done
 while read -r key; do
 	grep -qE "^\.(Ss|(It )?Ic) $key( |\$)" man/mlbd.yaml.5 || complain "man/mlbd.yaml.5: does not describe the key $key"
 done < <(sed -nE 's/.*TIMER\("([A-Za-z]+)".*/\1/p; s/\{ "([A-Za-z]+)", (read|config)_/\n\1\n/gp' daemon/config*.c | grep -xE '[A-Za-z]+' | sort -u)
+
+# The manual of the protocol has each type of message, with its number.
+number=0
+while read -r type; do
+	number=$((number + 1))
+	grep -qxF ".It $type ($number)" man/mlbd-protocol.7 || complain "man/mlbd-protocol.7: no message $type ($number)"
+	grep -qF "| $number | $type |" docs/PROTOCOL.md || complain "docs/PROTOCOL.md: no message $type ($number)"
+done < <(sed -n '/^enum message_type/,/MESSAGE_TYPE_N/s/^\tMESSAGE_\([A-Z_]*\).*,$/\1/p' gossip/internal.h)
+[ "$number" -ge 22 ] || complain "gossip/internal.h: only $number types of messages were found"
 
 # Keys that the table for users of keepalived names, as part.key.
 while read -r key; do
