@@ -35,6 +35,8 @@ done <<'END'
 755 sbin/mlbd
 755 bin/mlbctl
 644 share/man/man8/mlbd.8
+644 share/man/man8/mlbd-guard.8
+644 share/man/man7/mlbd-protocol.7
 644 share/man/man5/mlbd.yaml.5
 644 share/man/man1/mlbctl.1
 644 share/bash-completion/completions/mlbctl

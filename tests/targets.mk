@@ -22,7 +22,7 @@ DIR ?= tests/vectors
 our_c := $(core_src) $(shell_src) $(prog_src) $(unit_src) $(fuzz_src) $(sim_src) $(scale_src) $(lab_src) \
 	$(bench_src) $(vectors_src) tests/fuzz/replay.c
 find_ours = find . \( -name build -o -name .git \) -prune -o -type f
-man_pages := $(wildcard man/*.[158])
+man_pages := $(wildcard man/*.[1578])
 run_all := tests/run-all
 again = $(MAKE) --no-print-directory MODE=$(MODE)
 
@@ -150,7 +150,7 @@ check-lab: $(lab) $(prog)
 	$(run_all) --label lab --again 'errors=B=$(B) tests/lab/errors' 'keys=B=$(B) tests/lab/keys' 'user=B=$(B) tests/lab/user' 'hogs=B=$(B) tests/lab/hogs' \
 		'flood=B=$(B) tests/lab/flood' 'pause=B=$(B) tests/lab/pause' 'paths=B=$(B) tests/lab/paths' \
 		'strangers=B=$(B) tests/lab/strangers always yield6 first' 'metrics=B=$(B) tests/lab/metrics' 'diagnose=B=$(B) tests/lab/diagnose' \
-		'api=B=$(B) tests/lab/api' 'hostile=B=$(B) tests/lab/hostile --requests 2000' \
+		'tutorial=B=$(B) tests/lab/tutorial' 'api=B=$(B) tests/lab/api' 'hostile=B=$(B) tests/lab/hostile --requests 2000' \
 		'bench=B=$(B) tests/bench/gossip --short --systems mlbd-lan,mlbd-fast --json $(B)/bench/short.json' \
 		'failover=B=$(B) tests/bench/failover --short --json $(B)/bench/failover-short.json' || failed=1; exit $$failed
 lab: $(lab) $(prog)
