@@ -58,25 +58,72 @@ START_TEST(all_alike)
 }
 END_TEST
 
+static void doubt(size_t i, bool doubted)
+{
+	step((struct election_event){ .kind = ELECTION_EVENT_DOUBT, .doubt = { instance_of(i), doubted } });
+}
+
 /* Both others die at once, and it takes a while until that is sure: whoever is left hears nobody, and keeps what it has. */
 START_TEST(those_in_doubt_are_not_better)
 {
-	struct election_event doubt = { .kind = ELECTION_EVENT_DOUBT };
-
 	own_web(3);
-	doubt.doubt.doubted = true;
-	for (size_t i = 2; i <= 3; i++) {
-		doubt.doubt.instance = instance_of(i);
-		step(doubt);
-	}
+	doubt(2, true);
+	doubt(3, true);
 	segment_silent(1, true);
 	tick_at(now_us + 100 * BACKOFF_US);
 	ck_assert(see(web_ip[0]).held);
-	doubt.doubt.doubted = false;
-	step(doubt);
+	doubt(3, false);
 	for (size_t i = 0; i < 100 && see(web_ip[0]).held; i++)
 		tick_at(election_deadline(e).us);
 	ck_assert(!see(web_ip[0]).held);
+}
+END_TEST
+
+/* It hears neither its segment nor the others, who may serve for all that it knows: it takes nothing before they are dead. */
+START_TEST(silent_and_in_doubt_takes_nothing)
+{
+	join(3);
+	segment_silent(1, true);
+	doubt(2, true);
+	doubt(3, true);
+	configure_web(1);
+	tick_at(now_us + 100 * BACKOFF_US);
+	ck_assert(!see(web_ip[0]).held);
+	node_dead(2);
+	tick_at(now_us + 100 * BACKOFF_US);
+	ck_assert(!see(web_ip[0]).held);
+	node_dead(3);
+	for (size_t i = 0; i < 100 && !see(web_ip[0]).held; i++)
+		tick_at(election_deadline(e).us);
+	ck_assert(see(web_ip[0]).held);
+}
+END_TEST
+
+/*
+ * Without the watchers' lease, by the answers of the segment alone: another member speaks for the address. Those that we do not hear
+ * are no majority of ours, though nobody could declare them dead.
+ */
+static const struct {
+	bool doubted;
+	bool held;
+} rivals[] = { { false, true }, { true, false } };
+
+START_TEST(gives_way_to_the_other_side)
+{
+	struct election_event answer = { .kind = ELECTION_EVENT_ANSWER };
+	struct meta meta = good_meta();
+
+	own_web(3);
+	meta.segments[0].mac.bytes[5] = 2;
+	node_event(2, true, false, &meta);
+	step((struct election_event){ .kind = ELECTION_EVENT_PATH, .path = { { now_us + 3600000000 } } });
+	step((struct election_event){ .kind = ELECTION_EVENT_LEASE, .lease = { 2, { now_us }, 0 } });
+	doubt(2, rivals[_i].doubted);
+	doubt(3, rivals[_i].doubted);
+	answer.answer.ip = web_ip[0];
+	answer.answer.mac = meta.segments[0].mac;
+	step(answer);
+	ck_assert_int_eq(see(web_ip[0]).held, rivals[_i].held);
 }
 END_TEST
 
@@ -136,6 +183,8 @@ int main(void)
 	tcase_add_test(tcase, owner_lets_go);
 	tcase_add_test(tcase, all_alike);
 	tcase_add_test(tcase, those_in_doubt_are_not_better);
+	tcase_add_test(tcase, silent_and_in_doubt_takes_nothing);
+	tcase_add_loop_test(tcase, gives_way_to_the_other_side, 0, ARRAY_LEN(rivals));
 	tcase_add_test(tcase, better_than_nobody);
 	tcase_add_test(tcase, ranks_last);
 	tcase_add_test(tcase, other_interface);
