@@ -374,7 +374,7 @@ static int set_log_level(struct app *app, const cJSON *body, char *error, size_t
 	return 200;
 }
 
-/* Files hold paths of keys, never keys. */
+/* The file has paths of keys, never keys. */
 static int config_document(const struct config *config, cJSON *reply)
 {
 	if (config->text == NULL || cJSON_AddStringToObject(reply, "file", config->path) == NULL ||
