@@ -51,7 +51,7 @@ done < <(sed -n '/^static const struct finding_kind kinds/,/^};/s/^\t\t"\([a-z0-
 # commands DOCUMENT: those that it shows, in fences without a language or of a shell, or indented: each without prompt and comment.
 commands() {
 	awk '/^```/ { shell = !fence && $0 ~ /^```(sh|bash|shell|console)?$/; fence = !fence; next }
-		fence ? shell && /[^ ]/ : /^    [a-z(][^{]*$/' "$1" | sed -E 's/^ +//; s/^[$#] //; s/ +# .*//'
+		fence ? shell && /[^ ]/ : /^    ([A-Z]+=[^ ]+ )?[a-z(][^{]*$/' "$1" | sed -E 's/^ +//; s/^[$#] //; s/ +# .*//'
 }
 
 # Each of them is in the list, with the test that runs it or the reason why none does; and the list has no others.
