@@ -88,6 +88,17 @@
 #define CONFIG_FILE_MAX (1024 * 1024)
 #define CONFIG_ERROR_MAX 64
 
+/*
+ * Pools of the configuration, and services that have addresses of them; names of those that a command adds (they fit an item's value);
+ * removed services that are remembered, lest somebody who was away brings them back.
+ */
+#define CONFIG_POOL_MAX 256
+#define CONFIG_POOL_RANGE_MAX 256
+#define LEDGER_MAX 4096
+#define LEDGER_NAME_MAX ITEM_VALUE_MAX
+#define LEDGER_GRAVE_MAX 256
+#define LEDGER_FILE_MAX (2 * 1024 * 1024)
+
 /* Keys in a key ring. */
 #define KEY_MAX 8
 

@@ -35,6 +35,7 @@
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/notify.h"
+#include "daemon/pools.h"
 #include "daemon/process.h"
 #include "daemon/report.h"
 #include "gossip/udp.h"
@@ -149,7 +150,8 @@ static void carry_out(struct app *app, const struct node_action *action, struct 
 		ask_witness(app, now);
 		break;
 	case NODE_ACTION_ITEM:
-		keyring_item_take(app->keyring, &action->item);
+		if (!pools_item_take(app, &action->item))
+			keyring_item_take(app->keyring, &action->item);
 		break;
 	}
 }
@@ -483,27 +485,6 @@ static void on_watchdog(uv_timer_t *timer)
 	notify_watchdog();
 }
 
-/* Hand the services of the configuration to the node. The former array must outlive the step. */
-int app_apply_services(struct app *app)
-{
-	struct node_event event = { .kind = NODE_EVENT_SERVICES, .now = clock_now() };
-	struct election_service *former = app->services;
-	size_t more_n;
-	const struct election_service *more = kubernetes_services(app, &more_n);
-	struct election_service *services = config_election_services(app->config, more, more_n);
-
-	if (services == NULL)
-		return -ENOMEM;
-	app->services = services;
-	app->service_n = app->config->service_n + more_n;
-	fencing_services(app);
-	event.services.services = services;
-	event.services.service_n = app->service_n;
-	app_node_event(app, &event);
-	free(former);
-	return 0;
-}
-
 /* --- start and end -------------------------------------------------------------------------------------------------- */
 
 /* Where one `bind` says that we are reached. */
@@ -740,6 +721,10 @@ static int start(struct app *app)
 		 (unsigned long long)gossip_instance(node_gossip(app->node)));
 	if (app->config->gossip.insecure)
 		log_warning("insecure reason=\"gossip.insecure is true: anyone on the network can move addresses\"");
+	if (pools_open(app) != 0) {
+		log_error("out of memory");
+		return 1;
+	}
 	if ((status = kubernetes_open(app)) != 0)
 		return status;
 	return checks_apply(app, NULL) != 0 || app_apply_services(app) != 0 ? 1 : 0;
@@ -785,6 +770,7 @@ int app_run(struct config *config)
 	}
 	checks_close(app);
 	kubernetes_close(app);
+	pools_close(app);
 	metrics_stop(app);
 	control_close(app->control);
 	(void)uv_run(&app->loop, UV_RUN_NOWAIT); /* control frees itself on the next turn */

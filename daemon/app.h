@@ -22,6 +22,7 @@ struct isolation;  /* daemon/isolation.h */
 struct checks;	   /* daemon/checks.h */
 struct kubernetes; /* daemon/kubernetes.h */
 struct metrics;	   /* daemon/metrics.h */
+struct pools;	   /* daemon/pools.h */
 
 struct app {
 	uv_loop_t loop;
@@ -42,6 +43,7 @@ struct app {
 	size_t service_n;		   /* of `services` */
 	struct kubernetes *kubernetes;	   /* owned; NULL: none */
 	struct metrics *metrics;	   /* owned */
+	struct pools *pools;		   /* owned */
 	uv_poll_t witness_poll;
 	struct instant witness_logged;
 	size_t endpoint_n; /* where the others reach us, path by path */

@@ -218,7 +218,8 @@ static void read_root(struct config_reader *r)
 		{ "gossip", read_gossip },
 		{ "services", config_read_services },
 		{ "control", read_control },
-		{ "pools", config_unsupported },
+		{ "pools", config_read_pools },
+		{ "poolState", config_read_pool_state },
 		{ "kubernetes", config_read_kubernetes },
 		{ "process", read_process },
 		{ "log", config_read_log },
@@ -242,6 +243,7 @@ static void read_root(struct config_reader *r)
 	if (config_node_child(root, "gossip") == NULL)
 		config_read_gossip(r, NULL);
 	default_control_socket(r);
+	config_check_pools(r);
 }
 
 /* An empty configuration, with what it needs to be freed. NULL without memory. */
@@ -336,6 +338,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->service_n; i++)
 		config_service_free(&config->services[i]);
 	free(config->services);
+	config_pools_free(config);
 	config_kubernetes_free(&config->kubernetes);
 	free(config->path);
 	free(config->text);
@@ -359,45 +362,59 @@ static int compare_services(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+struct election_service config_election_service(const struct config_service *service)
+{
+	return (struct election_service){
+		.name = service->name,
+		.addresses = service->addresses,
+		.address_n = service->address_n,
+		.interfaces = (const char *const *)service->interfaces,
+		.interface_n = service->interface_n,
+		.selectors = service->selectors,
+		.selector_n = service->selector_n,
+		.mode = service->mode,
+		.priority = service->priority,
+		.preferences = service->preferences,
+		.preference_n = service->preference_n,
+		.group = service->group,
+		.spread = service->spread,
+		.apart = service->apart,
+		.avoids = (const char *const *)service->avoids,
+		.avoid_n = service->avoid_n,
+	};
+}
+
+size_t config_fixed_n(const struct config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->service_n; i++)
+		n += !config->services[i].pooled;
+	return n;
+}
+
 struct election_service *config_election_services(const struct config *config, const struct election_service *more,
 						  size_t more_n)
 {
 	size_t n = config->service_n > 0 ? config->service_n : 1;
 	struct election_service *services = calloc(n + more_n, sizeof(*services));
 	const struct config_service **order = calloc(n, sizeof(const struct config_service *));
+	size_t fixed_n = 0;
 
 	if (services == NULL || order == NULL) {
 		free(services);
 		free(order);
 		return NULL;
 	}
-	for (size_t i = 0; i < config->service_n; i++)
-		order[i] = &config->services[i];
-	qsort(order, config->service_n, sizeof(const struct config_service *), compare_services);
 	for (size_t i = 0; i < config->service_n; i++) {
-		const struct config_service *service = order[i];
-
-		services[i] = (struct election_service){
-			.name = service->name,
-			.addresses = service->addresses,
-			.address_n = service->address_n,
-			.interfaces = (const char *const *)service->interfaces,
-			.interface_n = service->interface_n,
-			.selectors = service->selectors,
-			.selector_n = service->selector_n,
-			.mode = service->mode,
-			.priority = service->priority,
-			.preferences = service->preferences,
-			.preference_n = service->preference_n,
-			.group = service->group,
-			.spread = service->spread,
-			.apart = service->apart,
-			.avoids = (const char *const *)service->avoids,
-			.avoid_n = service->avoid_n,
-		};
+		if (!config->services[i].pooled)
+			order[fixed_n++] = &config->services[i];
 	}
+	qsort(order, fixed_n, sizeof(const struct config_service *), compare_services);
+	for (size_t i = 0; i < fixed_n; i++)
+		services[i] = config_election_service(order[i]);
 	free(order);
 	if (more_n > 0)
-		memcpy(services + config->service_n, more, more_n * sizeof(*more));
+		memcpy(services + fixed_n, more, more_n * sizeof(*more));
 	return services;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "allocator/allocator.h"
 #include "base/addr.h"
 #include "base/label.h"
 #include "base/limits.h"
@@ -43,7 +44,10 @@ struct config_service {
 	char *name;	      /* owned */
 	struct ip *addresses; /* owned */
 	size_t address_n;
-	char **interfaces; /* owned, each too */
+	bool pooled;	       /* it gets addresses of a pool instead */
+	char *pool;	       /* owned; NULL: any with autoAssign */
+	unsigned int families; /* of those addresses: ALLOC_V4, ALLOC_V6 */
+	char **interfaces;     /* owned, each too */
 	size_t interface_n;
 	enum claim_mode mode;
 	unsigned int priority;		  /* 0 to SERVICE_PRIORITY_MAX */
@@ -58,6 +62,14 @@ struct config_service {
 	size_t avoid_n;
 	struct check_config *check; /* owned, with what it owns; NULL: none */
 	unsigned int line;	    /* where it stands in the file, for later errors */
+};
+
+struct config_pool {
+	char *name;	      /* owned */
+	struct subnet *cidrs; /* owned */
+	size_t cidr_n;
+	bool auto_assign;
+	bool avoid_buggy_ips;
 };
 
 enum config_profile { CONFIG_PROFILE_LAN, CONFIG_PROFILE_FAST, CONFIG_PROFILE_QUIET, CONFIG_PROFILE_WAN };
@@ -119,7 +131,10 @@ struct config {
 	} gossip;
 	struct config_service *services; /* owned */
 	size_t service_n;
-	size_t check_n; /* services with a check */
+	size_t check_n;		   /* services with a check */
+	struct config_pool *pools; /* owned, each with what it owns */
+	size_t pool_n;
+	char *pool_state; /* owned; the file that keeps what was given; NULL without pools */
 	struct {
 		char *socket; /* owned; default /run/mlb/mlbd.sock */
 		bool listen_set;
@@ -169,5 +184,19 @@ void config_errors_add(struct config_errors *errors, const char *path, unsigned 
  */
 struct election_service *config_election_services(const struct config *config, const struct election_service *more,
 						  size_t more_n);
+/* One service as the election wants it; it borrows everything. One of a pool has no address yet. */
+struct election_service config_election_service(const struct config_service *service);
+/* NULL: none of that name. */
+const struct config_pool *config_pool_find(const struct config *config, const char *name);
+unsigned int config_pool_families(const struct config_pool *pool);
+/* As the allocator takes it; it borrows everything. */
+struct alloc_pool config_alloc_pool(const struct config_pool *pool);
+/*
+ * Why no service can have addresses of that pool (NULL: of any with autoAssign) of those families (0: those that it has, which are
+ * stored then). NULL: it can.
+ */
+const char *config_pool_problem(const struct config *config, const char *name, unsigned int *families);
+/* How many services of the file have addresses in it: those that config_election_services puts first. */
+size_t config_fixed_n(const struct config *config);
 
 #endif

@@ -321,6 +321,19 @@ static void read_placement(struct config_reader *r, const struct config_node *no
 	config_read_service_placement(r, node, ((struct service_target *)target)->service);
 }
 
+static void read_pool(struct config_reader *r, const struct config_node *node, void *target)
+{
+	struct config_service *service = ((struct service_target *)target)->service;
+
+	service->pooled = true;
+	service->pool = config_text_copy(r, node);
+}
+
+static void read_families(struct config_reader *r, const struct config_node *list, void *target)
+{
+	config_read_families(r, list, ((struct service_target *)target)->service);
+}
+
 static void read_check(struct config_reader *r, const struct config_node *node, void *target)
 {
 	config_read_check(r, node, ((struct service_target *)target)->service);
@@ -338,8 +351,8 @@ static const struct config_key service_keys[] = {
 	{ "spread", read_placement },
 	{ "apart", read_placement },
 	{ "antiAffinity", read_placement },
-	{ "pool", config_unsupported },
-	{ "ipFamilies", config_unsupported },
+	{ "pool", read_pool },
+	{ "ipFamilies", read_families },
 	{ "check", read_check },
 };
 
@@ -357,8 +370,11 @@ static void read_service(struct config_reader *r, const struct config_node *node
 	config_mapping(r, node, service_keys, sizeof(service_keys) / sizeof(service_keys[0]), &target);
 	if (config_node_child(node, "name") == NULL)
 		config_fail_missing(r, node, "name", "is missing");
-	if (config_node_child(node, "addresses") == NULL && config_node_child(node, "pool") == NULL)
-		config_fail_missing(r, node, "addresses", "is missing: a service needs at least one address");
+	if (config_node_child(node, "addresses") == NULL && !service->pooled)
+		config_fail_missing(r, node, "addresses",
+				    "is missing: a service needs at least one address, or a pool");
+	else if (config_node_child(node, "addresses") != NULL && service->pooled)
+		config_fail(r, node, "has addresses and a pool: keep one of them");
 }
 
 /* By name, or by address where there are no names. */
@@ -439,6 +455,7 @@ void config_service_free(struct config_service *service)
 	for (size_t i = 0; i < service->selector_n; i++)
 		config_selector_free(&service->selectors[i]);
 	free(service->name);
+	free(service->pool);
 	free(service->addresses);
 	free(service->interfaces);
 	free(service->selectors);

@@ -291,12 +291,6 @@ void config_any_mapping(struct config_reader *r, const struct config_node *node,
 	}
 }
 
-void config_unsupported(struct config_reader *r, const struct config_node *node, void *target)
-{
-	(void)target;
-	config_fail(r, node, "is not supported by this version: remove it");
-}
-
 static bool is_alnum(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

@@ -56,8 +56,6 @@ void config_mapping(struct config_reader *r, const struct config_node *node, con
 void config_any_mapping(struct config_reader *r, const struct config_node *node,
 			void (*read)(struct config_reader *r, const struct config_node *node, void *target),
 			void *target);
-/* A reader for keys of the contract that this version does not serve. */
-void config_unsupported(struct config_reader *r, const struct config_node *node, void *target);
 
 /* 1..max bytes of letters, digits and those of `others`. */
 bool config_name_is_good(const char *text, size_t max, const char *others);
@@ -82,6 +80,12 @@ bool config_selector_alloc(struct config_reader *r, const struct config_node *no
 void config_read_match_labels(struct config_reader *r, const struct config_node *node, void *target);
 void config_read_match_expressions(struct config_reader *r, const struct config_node *list, void *target);
 void config_selector_free(struct label_selector *selector);
+/* Pools, and what services want of them: the last is for the end, when all is read. */
+void config_read_pools(struct config_reader *r, const struct config_node *list, void *target);
+void config_read_pool_state(struct config_reader *r, const struct config_node *node, void *target);
+void config_read_families(struct config_reader *r, const struct config_node *list, struct config_service *service);
+void config_check_pools(struct config_reader *r);
+void config_pools_free(struct config *config);
 /* Where things are placed: the section, node.weight, the keys of a service, and what services say of each other. */
 void config_default_placement(struct config *config);
 void config_read_placement(struct config_reader *r, const struct config_node *node, void *target);

@@ -10,17 +10,18 @@
 
 /* Fields of a body at most, in the table below. */
 #define FIELD_MAX 2
+#define OPTIONAL_MAX 3
 
 struct route {
 	const char *path;
 	const char *method;
 	/* The document. NULL: it goes to the handler as a command. */
 	cJSON *(*document)(const struct control_handler *handler, uint64_t since);
-	/* The fields that the body must have, non-empty strings all; other fields but the next two are refused. */
+	/* The fields that the body must have, non-empty strings all; other fields but the next ones are refused. */
 	const char *fields[FIELD_MAX];
-	const char *optional; /* a non-empty string that may be missing; NULL: none */
-	const char *flag;     /* true or false, and may be missing; NULL: none */
-	bool changes;	      /* something in the daemon, so that who did it is worth a line in the log */
+	const char *optional[OPTIONAL_MAX]; /* non-empty strings that may be missing */
+	const char *flag;		    /* true or false, and may be missing; NULL: none */
+	bool changes;			    /* something in the daemon, so that who did it is worth a line in the log */
 };
 
 static cJSON *get_status(const struct control_handler *handler, uint64_t since)
@@ -62,9 +63,9 @@ static cJSON *get_version(const struct control_handler *handler, uint64_t since)
 #define PATH_PREFIX "/v1/"
 
 /* A route after its path. */
-#define DOCUMENT(function) "GET", function, { NULL }, NULL, NULL, false
-#define COMMAND(...) "POST", NULL, { __VA_ARGS__ }, NULL, NULL, true
-#define QUESTION(...) "POST", NULL, { __VA_ARGS__ }, NULL, NULL, false
+#define DOCUMENT(function) "GET", function, { NULL }, { NULL }, NULL, false
+#define COMMAND(...) "POST", NULL, { __VA_ARGS__ }, { NULL }, NULL, true
+#define QUESTION(...) "POST", NULL, { __VA_ARGS__ }, { NULL }, NULL, false
 
 static const struct route routes[] = {
 	{ PATH_PREFIX "status", DOCUMENT(get_status) },
@@ -79,13 +80,15 @@ static const struct route routes[] = {
 	{ PATH_PREFIX "log-level", COMMAND("level") },
 	{ PATH_PREFIX "handover", COMMAND("service", "node") },
 	{ PATH_PREFIX "services/explain", QUESTION("service") },
-	{ PATH_PREFIX "config", "GET", NULL, { NULL }, NULL, NULL, false },
-	{ PATH_PREFIX "diagnose", "GET", NULL, { NULL }, NULL, NULL, false },
-	{ PATH_PREFIX "conflicts", "GET", NULL, { NULL }, NULL, NULL, false },
-	{ PATH_PREFIX "keys", "GET", NULL, { NULL }, NULL, NULL, false },
-	{ PATH_PREFIX "keys/add", "POST", NULL, { NULL }, "key", NULL, true },
-	{ PATH_PREFIX "keys/use", "POST", NULL, { "fingerprint" }, NULL, "force", true },
-	{ PATH_PREFIX "keys/remove", "POST", NULL, { "fingerprint" }, NULL, "force", true },
+	{ PATH_PREFIX "services/add", "POST", NULL, { "name" }, { "pool", "families", "address" }, NULL, true },
+	{ PATH_PREFIX "services/remove", COMMAND("name") },
+	{ PATH_PREFIX "config", "GET", NULL, { NULL }, { NULL }, NULL, false },
+	{ PATH_PREFIX "diagnose", "GET", NULL, { NULL }, { NULL }, NULL, false },
+	{ PATH_PREFIX "conflicts", "GET", NULL, { NULL }, { NULL }, NULL, false },
+	{ PATH_PREFIX "keys", "GET", NULL, { NULL }, { NULL }, NULL, false },
+	{ PATH_PREFIX "keys/add", "POST", NULL, { NULL }, { "key" }, NULL, true },
+	{ PATH_PREFIX "keys/use", "POST", NULL, { "fingerprint" }, { NULL }, "force", true },
+	{ PATH_PREFIX "keys/remove", "POST", NULL, { "fingerprint" }, { NULL }, "force", true },
 };
 
 static const struct route *route_find(const char *path)
@@ -241,7 +244,11 @@ static bool field_known(const struct route *route, const char *name)
 		if (strcmp(route->fields[i], name) == 0)
 			return true;
 	}
-	return route->optional && strcmp(route->optional, name) == 0;
+	for (size_t i = 0; i < OPTIONAL_MAX && route->optional[i]; i++) {
+		if (strcmp(route->optional[i], name) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* What is wrong with one field, or NULL. */

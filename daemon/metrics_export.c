@@ -11,6 +11,7 @@
 #include "daemon/conflicts.h"
 #include "daemon/fencing.h"
 #include "daemon/kubernetes.h"
+#include "daemon/pools.h"
 
 enum family {
 	BUILD_INFO,
@@ -110,7 +111,12 @@ static const struct metric_family families[FAMILY_N] = {
 
 const struct metric_family *metrics_family_at(size_t index)
 {
-	return index < FAMILY_N ? &families[index] : kubernetes_metric_family_at(index - FAMILY_N);
+	const struct metric_family *of_pools;
+
+	if (index < FAMILY_N)
+		return &families[index];
+	of_pools = pools_metric_family_at(index - FAMILY_N);
+	return of_pools != NULL ? of_pools : kubernetes_metric_family_at(index - FAMILY_N - pools_metric_family_n());
 }
 
 /* A family of one sample without labels. */

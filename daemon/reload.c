@@ -2,6 +2,7 @@
 /* The configuration read again, and held against the host that it is for. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,9 +10,12 @@
 #include "daemon/check.h"
 #include "daemon/checks.h"
 #include "daemon/conflicts.h"
+#include "daemon/fencing.h"
+#include "daemon/kubernetes.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/notify.h"
+#include "daemon/pools.h"
 
 void app_log_errors(const struct config_errors *errors)
 {
@@ -106,6 +110,31 @@ static void warn_restart_keys(const struct config *now, const struct config *nex
 	warn_if(strcmp(now->control.socket, next->control.socket) != 0, "control.socket", "one stays");
 }
 
+/* The former array must outlive the step. */
+int app_apply_services(struct app *app)
+{
+	struct node_event event = { .kind = NODE_EVENT_SERVICES, .now = clock_now() };
+	struct election_service *former = app->services;
+	size_t n;
+	const struct election_service *more = kubernetes_services(app, &n);
+	struct election_service *services = config_election_services(app->config, more, n);
+
+	n += config_fixed_n(app->config);
+	if (services == NULL || pools_services(app, &services, &n) != 0) {
+		free(services);
+		return -ENOMEM;
+	}
+	app->services = services;
+	app->service_n = n;
+	fencing_services(app);
+	event.services.services = services;
+	event.services.service_n = n;
+	app_node_event(app, &event);
+	free(former);
+	pools_applied(app);
+	return 0;
+}
+
 int app_reload(struct app *app, char *error, size_t error_cap)
 {
 	struct config_errors errors = { 0 };
@@ -132,8 +161,9 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 	app->config = next;
 	keyring_reload(app->keyring, next);
 	conflicts_configure(app);
-	if (checks_apply(app, former) != 0 || app_apply_services(app) != 0) {
+	if (pools_configure(app) != 0 || checks_apply(app, former) != 0 || app_apply_services(app) != 0) {
 		app->config = former; /* the election still borrows its services */
+		(void)pools_configure(app);
 		config_free(next);
 		snprintf(error, error_cap, "out of memory");
 		log_error("reload-refused error=\"out of memory\" action=\"the running configuration stays\"");

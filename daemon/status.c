@@ -16,6 +16,7 @@
 #include "daemon/fencing.h"
 #include "daemon/kubernetes.h"
 #include "daemon/log.h"
+#include "daemon/pools.h"
 
 /* Wall-clock time of a monotonic instant, for people. */
 static void add_time(cJSON *object, const char *key, struct instant at, struct instant now)
@@ -266,6 +267,8 @@ static cJSON *get_services(void *arg)
 
 			service = address.service;
 			cJSON_AddStringToObject(object, "name", service);
+			if (pools_of(app, service) != NULL)
+				cJSON_AddStringToObject(object, "pool", pools_of(app, service));
 			addresses = cJSON_AddArrayToObject(object, "addresses");
 			if (checks_find(app, service) != NULL)
 				add_check(object, checks_find(app, service), now);
@@ -273,6 +276,7 @@ static cJSON *get_services(void *arg)
 		}
 		cJSON_AddItemToArray(addresses, address_document(&address, now));
 	}
+	pools_add_waiting(app, list);
 	return list;
 }
 
@@ -374,6 +378,15 @@ static int set_log_level(struct app *app, const cJSON *body, char *error, size_t
 	return 200;
 }
 
+static int explain(const struct app *app, const char *service, cJSON *reply, char *error, size_t error_cap)
+{
+	const char *why = pools_why(app, service);
+
+	if (why != NULL)
+		return refuse(409, error, error_cap, service, why);
+	return explain_service(node_election(app->node), service, reply, error, error_cap);
+}
+
 /* The file has paths of keys, never keys. */
 static int config_document(const struct config *config, cJSON *reply)
 {
@@ -409,7 +422,9 @@ static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *re
 	if (strcmp(verb, "handover") == 0)
 		return handover(app, body, error, error_cap);
 	if (strcmp(verb, "services/explain") == 0)
-		return explain_service(node_election(app->node), text_of(body, "service"), reply, error, error_cap);
+		return explain(app, text_of(body, "service"), reply, error, error_cap);
+	if (strcmp(verb, "services/add") == 0 || strcmp(verb, "services/remove") == 0)
+		return pools_command(app, verb, body, error, error_cap);
 	if (strcmp(verb, "config") == 0)
 		return config_document(app->config, reply) == 0 ? 200
 								: refuse(500, error, error_cap, verb, "no memory");

@@ -277,6 +277,9 @@ size_t gossip_member_n(const struct gossip *g);
 void gossip_member_at(const struct gossip *g, size_t index, struct gossip_member *ret);
 /* By instance; false when unknown. */
 bool gossip_member_find(const struct gossip *g, uint64_t instance, struct gossip_member *ret);
+/* What the origin wrote under that key; false: nothing, or it deleted it. */
+bool gossip_item_find(const struct gossip *g, uint64_t origin, const uint8_t *key, uint8_t key_len,
+		      struct gossip_item *ret);
 /* By state, ourselves included. */
 void gossip_member_counts(const struct gossip *g, size_t ret[GOSSIP_LEFT + 1]);
 

@@ -31,6 +31,21 @@ static struct item *find(const struct gossip *g, const struct gossip_item *wante
 	return NULL;
 }
 
+bool gossip_item_find(const struct gossip *g, uint64_t origin, const uint8_t *key, uint8_t key_len,
+		      struct gossip_item *ret)
+{
+	struct gossip_item wanted = { .origin = origin, .key_len = key_len };
+	const struct item *item;
+
+	assert(key_len <= ITEM_KEY_MAX);
+	memcpy(wanted.key, key, key_len);
+	item = find(g, &wanted);
+	if (item == NULL || item->value.value_len == 0)
+		return false;
+	*ret = item->value;
+	return true;
+}
+
 static uint32_t slot_of_item(const struct gossip *g, const struct item *item)
 {
 	return (uint32_t)(item - g->items);

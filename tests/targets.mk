@@ -147,7 +147,7 @@ check-model:
 # of tests/lab/run see to that themselves).
 check-lab: $(lab) $(prog)
 	@failed=0; $(run_all) --label lab 'lab=B=$(B) tests/lab/run' || failed=1; \
-	$(run_all) --label lab --again 'errors=B=$(B) tests/lab/errors' 'keys=B=$(B) tests/lab/keys' 'user=B=$(B) tests/lab/user' 'hogs=B=$(B) tests/lab/hogs' \
+	$(run_all) --label lab --again 'errors=B=$(B) tests/lab/errors' 'keys=B=$(B) tests/lab/keys' 'pools=B=$(B) tests/lab/pools' 'user=B=$(B) tests/lab/user' 'hogs=B=$(B) tests/lab/hogs' \
 		'flood=B=$(B) tests/lab/flood' 'pause=B=$(B) tests/lab/pause' 'paths=B=$(B) tests/lab/paths' \
 		'strangers=B=$(B) tests/lab/strangers always yield6 first' 'metrics=B=$(B) tests/lab/metrics' 'diagnose=B=$(B) tests/lab/diagnose' \
 		'tutorial=B=$(B) tests/lab/tutorial' 'api=B=$(B) tests/lab/api' 'hostile=B=$(B) tests/lab/hostile --requests 2000' \

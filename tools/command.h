@@ -19,6 +19,9 @@ enum {
 	OPTION_FORCE = 1 << 3,
 	OPTION_GENERATE = 1 << 4,
 	OPTION_EXPLAIN = 1 << 5,
+	OPTION_POOL = 1 << 6,
+	OPTION_FAMILY = 1 << 7,
+	OPTION_ADDRESS = 1 << 8,
 };
 
 /* What getopt_long returns for each; those with a short form return its letter. */
@@ -31,6 +34,9 @@ enum {
 	LONG_FORCE,
 	LONG_GENERATE,
 	LONG_EXPLAIN,
+	LONG_POOL,
+	LONG_FAMILY,
+	LONG_ADDRESS,
 };
 
 /* Values that stand for all files, where a list of words is wanted. */

@@ -130,6 +130,18 @@ static int option_take(int option, struct invocation *invocation, unsigned int *
 		*given |= OPTION_EXPLAIN;
 		invocation->explain = optarg;
 		return 0;
+	case LONG_POOL:
+		*given |= OPTION_POOL;
+		invocation->pool = optarg;
+		return 0;
+	case LONG_FAMILY:
+		*given |= OPTION_FAMILY;
+		invocation->families = optarg;
+		return 0;
+	case LONG_ADDRESS:
+		*given |= OPTION_ADDRESS;
+		invocation->address = optarg;
+		return 0;
 	case LONG_GENERATE:
 		*given |= OPTION_GENERATE;
 		invocation->generate = true;

@@ -31,7 +31,10 @@ struct invocation {
 	bool wait;
 	bool force;
 	bool generate;
-	const char *explain; /* a service or an address; NULL: not given */
+	const char *explain;  /* a service or an address; NULL: not given */
+	const char *pool;     /* NULL: not given */
+	const char *families; /* 4, 6 or dual; NULL: not given */
+	const char *address;  /* NULL: not given */
 	struct client *client;
 };
 
@@ -45,6 +48,8 @@ command_run command_events;	 /* --since, --follow */
 command_run command_drain;	 /* --wait */
 command_run command_handover;	 /* SERVICE NODE */
 command_run command_log_level;	 /* LEVEL */
+command_run command_service_add; /* NAME, --pool, --family, --address */
+command_run command_service_remove;
 command_run command_keys_add;	 /* KEY, or - for standard input; --generate */
 command_run command_keys_change; /* FINGERPRINT, --force */
 command_run command_version;

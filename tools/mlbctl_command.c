@@ -127,6 +127,14 @@ int command_handover(const struct invocation *invocation)
 	return body_post(invocation, body);
 }
 
+int command_service_remove(const struct invocation *invocation)
+{
+	cJSON *body = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(body, "name", invocation->operands[0]);
+	return body_post(invocation, body);
+}
+
 int command_log_level(const struct invocation *invocation)
 {
 	cJSON *body = cJSON_CreateObject();

@@ -538,6 +538,12 @@ void render_services(FILE *out, const cJSON *doc, const struct render_options *o
 	}
 	table_print(table, out, options->wide ? 0 : RENDER_WIDTH, options->colour);
 	table_free(table);
+	cJSON_ArrayForEach(service, doc)
+	{
+		if (cJSON_HasObjectItem(service, "waiting"))
+			fprintf(out, "%s waits: %s\n", or_dash(get_text(service, "name")),
+				or_dash(get_text(service, "waiting")));
+	}
 }
 
 /* "4 of 5" addresses; "4 of -" where the node is not among the best for this one. */

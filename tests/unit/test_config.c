@@ -18,6 +18,7 @@
 
 /* What most files here begin with; it is line 1. */
 #define OPEN "gossip: {insecure: true}\n"
+#define POOL OPEN "pools:\n- {name: p, addresses: [10.0.1.0/24]}\n"
 #define SERVICE OPEN "services:\n- name: web\n  addresses: [10.0.0.100]\n"
 
 static bool same_span(struct span a, int64_t ms)
@@ -160,6 +161,43 @@ START_TEST(services_of_a_file)
 }
 END_TEST
 
+START_TEST(pools_of_a_file)
+{
+	struct config *config = parse_good(
+		OPEN "pools:\n"
+		     "- {name: a, addresses: [10.0.1.0/24, \"fd00::/64\"], autoAssign: false, avoidBuggyIPs: true}\n"
+		     "- {name: b, addresses: [\"10.0.2.5-10.0.2.6\"]}\n"
+		     "poolState: /tmp/state\n"
+		     "services:\n"
+		     "- {name: x, pool: a}\n"
+		     "- {name: y, ipFamilies: [IPv4]}\n"
+		     "- {name: z, addresses: [10.0.1.1]}\n"
+		     "- {name: w, pool: a, ipFamilies: [IPv6]}\n");
+
+	ck_assert_uint_eq(config->pool_n, 2);
+	ck_assert_str_eq(config->pools[0].name, "a");
+	ck_assert_uint_eq(config->pools[0].cidr_n, 2);
+	ck_assert(!config->pools[0].auto_assign && config->pools[0].avoid_buggy_ips);
+	ck_assert_uint_eq(config->pools[1].cidr_n, 2);
+	ck_assert(config->pools[1].auto_assign && !config->pools[1].avoid_buggy_ips);
+	ck_assert_str_eq(config->pool_state, "/tmp/state");
+	ck_assert(config->services[0].pooled && config->services[0].families == ALLOC_DUAL);
+	ck_assert(config->services[1].pooled && config->services[1].families == ALLOC_V4);
+	ck_assert_ptr_null(config->services[1].pool);
+	ck_assert(!config->services[2].pooled);
+	ck_assert_uint_eq(config->services[3].families, ALLOC_V6);
+	ck_assert_uint_eq(config_fixed_n(config), 1);
+	config_free(config);
+	config = parse_good(POOL "services:\n- {name: a, pool: p}\n");
+	ck_assert_str_eq(config->pool_state, "/var/lib/mlb/pools");
+	ck_assert_uint_eq(config->services[0].families, ALLOC_V4);
+	config_free(config);
+	config = parse_good(OPEN "pools: []\n");
+	ck_assert_ptr_null(config->pool_state);
+	config_free(config);
+}
+END_TEST
+
 START_TEST(for_election)
 {
 	struct config *config = parse_good(full);
@@ -230,8 +268,29 @@ static const struct {
 	{ OPEN "servces: []\n", { "f:2: servces: unknown key: did you mean services?" } },
 	{ OPEN "Services: []\n", { "f:2: Services: unknown key: did you mean services?" } },
 	{ OPEN "vrrp: {}\n",
-	  { "f:2: vrrp: unknown key: known here are node, gossip, services, control, pools, kubernetes" } },
-	{ OPEN "pools: []\n", { "f:2: pools: is not supported by this version" } },
+	  { "f:2: vrrp: unknown key: known here are node, gossip, services, control, pools, poolState, kubernetes" } },
+	{ OPEN "pools: {}\n", { "f:2: pools: must be a list" } },
+	{ OPEN "pools: [a]\n", { "f:2: pools[0]: must be a mapping with name and addresses" } },
+	{ OPEN "pools:\n- {}\n",
+	  { "f:3: pools[0].name: is missing",
+	    "f:3: pools[0].addresses: is missing: a pool needs at least one range" } },
+	{ OPEN "pools:\n- {name: a b, addresses: []}\n",
+	  { "f:3: pools[0].name: \"a b\" must be 1 to 127 letters", "f:3: pools[0].addresses: is empty" } },
+	{ POOL "- {name: p, addresses: [10.0.2.0/24]}\n", { "f:4: pools[1]: p is the name of another pool" } },
+	{ POOL "- {name: q, addresses: [\"10.0.1.9 - 10.0.1.200\"]}\n",
+	  { "f:2: pools: 10.0.1.9 is in the pools p and q" } },
+	{ OPEN "pools:\n- {name: q, addresses: [10.0.1.0/24, 10.0.1.4-10.0.1.7]}\n",
+	  { "f:2: pools: 10.0.1.4 is in the pools q and q" } },
+	{ OPEN "pools:\n- {name: p, addresses: [10.0.0.5, 10.0.0.9-10.0.0.1, 127.0.0.0/8, \"fe80::/64\", 0.0.0.0/0]}\n",
+	  { "f:3: pools[0].addresses[0]: \"10.0.0.5\" is neither a CIDR, such as 10.0.100.0/24, nor a range",
+	    "f:3: pools[0].addresses[1]: \"10.0.0.9-10.0.0.1\" begins with the higher address",
+	    "f:3: pools[0].addresses[2]: \"127.0.0.0/8\" has loopback",
+	    "f:3: pools[0].addresses[3]: \"fe80::/64\" has link-local",
+	    "f:3: pools[0].addresses[4]: \"0.0.0.0/0\" is every address" } },
+	{ OPEN "pools:\n- {name: p, addresses: [10.0.1.0/24], autoAssign: 1, avoidBuggyIPs: maybe, priority: 1}\n",
+	  { "f:3: pools[0].autoAssign: \"1\" must be true or false",
+	    "f:3: pools[0].avoidBuggyIPs: \"maybe\" must be true or false", "f:3: pools[0].priority: unknown key" } },
+	{ OPEN "poolState: pools\n", { "f:2: poolState: must be an absolute path" } },
 	{ OPEN "kubernetes: yes\n", { "f:2: kubernetes: must be a mapping" } },
 	{ OPEN "kubernetes: {kubeconfig: here, snapshot: there}\n",
 	  { "f:2: kubernetes.kubeconfig: must be an absolute path",
@@ -349,8 +408,21 @@ static const struct {
 	  { "f:6: services[1].addresses[1]: fd00::1 is used twice, in line 6 as services[1].addresses[0] already",
 	    "f:6: services[1].addresses[2]: fd00::1 is used twice" } },
 	{ SERVICE "  claim: arp\n", { "f:5: services[0].claim: \"arp\" must be address, route or none" } },
-	{ SERVICE "  ipFamilies: [IPv4]\n", { "f:5: services[0].ipFamilies: is not supported by this version" } },
-	{ OPEN "services:\n- {name: a, pool: p}\n", { "f:3: services[0].pool: is not supported by this version" } },
+	{ SERVICE "  ipFamilies: [IPv4]\n", { "f:3: services[0]: has addresses and a pool: keep one of them" } },
+	{ OPEN "services:\n- {name: a, pool: p}\n", { "f:3: services[0].pool: there is no pool of that name" } },
+	{ OPEN "services:\n- {name: a, ipFamilies: [IPv4]}\n",
+	  { "f:3: services[0]: there is no pool with autoAssign: name one" } },
+	{ POOL "services:\n- {name: a, pool: p, ipFamilies: [IPv6]}\n",
+	  { "f:5: services[0].pool: the pool has no addresses of that family" } },
+	{ POOL "services:\n- {name: a, ipFamilies: [IPv4, IPv6]}\n",
+	  { "f:5: services[0]: the pool has no addresses of that family" } },
+	{ POOL "services:\n- {name: a, pool: p, ipFamilies: [IPv4, IPv4]}\n",
+	  { "f:5: services[0].ipFamilies[1]: IPv4 is in the list already" } },
+	{ POOL "services:\n- {name: a, pool: p, ipFamilies: [ipv6]}\n",
+	  { "f:5: services[0].ipFamilies[0]: \"ipv6\" must be IPv4 or IPv6" } },
+	{ POOL "services:\n- {name: a, pool: p, ipFamilies: []}\n", { "f:5: services[0].ipFamilies: is empty" } },
+	{ POOL "services:\n- {name: a, pool: p, addresses: [10.0.1.1]}\n",
+	  { "f:5: services[0]: has addresses and a pool: keep one of them" } },
 	{ SERVICE "  interfaces: [eth0, eth0, a/b, \"eth0:1\", .., interface-of-16-]\n",
 	  { "f:5: services[0].interfaces[1]: \"eth0\" is in the list already",
 	    "f:5: services[0].interfaces[2]: \"a/b\" cannot be an interface",
@@ -728,6 +800,7 @@ int main(void)
 	tcase_add_test(tcase, defaults);
 	tcase_add_test(tcase, everything);
 	tcase_add_test(tcase, services_of_a_file);
+	tcase_add_test(tcase, pools_of_a_file);
 	tcase_add_test(tcase, for_election);
 	tcase_add_loop_test(tcase, accepted, 0, ARRAY_LEN(goods));
 	tcase_add_loop_test(tcase, refused, 0, ARRAY_LEN(bads));

@@ -54,6 +54,10 @@ static int fake_command(void *arg, const char *verb, const cJSON *body, cJSON *r
 	char text[128];
 
 	(void)arg;
+	if (strcmp(verb, "services/add") == 0 || strcmp(verb, "services/remove") == 0) {
+		service = cJSON_GetStringValue(cJSON_GetObjectItem(body, "name"));
+		node = cJSON_GetStringValue(cJSON_GetObjectItem(body, "pool"));
+	}
 	if (strncmp(verb, "keys", 4) == 0) {
 		service = cJSON_GetStringValue(cJSON_GetObjectItem(body, "key"));
 		node = cJSON_GetStringValue(cJSON_GetObjectItem(body, "fingerprint"));
@@ -131,6 +135,17 @@ static const struct request_case cases[] = {
 	{ "POST", "/v1/services/explain", NULL, "{\"service\":\"web\"}", 200, "{}\n", "services/explain web -;" },
 	{ "POST", "/v1/services/explain", NULL, NULL, 400, "{\"error\":\"service: missing\"}\n", "" },
 	{ "GET", "/v1/services/explain", NULL, NULL, 405, "{\"error\":\"this path takes another method\"}\n", "" },
+	{ "POST", "/v1/services/add", NULL,
+	  "{\"name\":\"a\",\"address\":\"10.0.0.1\",\"pool\":\"p\",\"families\":\"4\"}", 200, "{}\n",
+	  "services/add a p;" },
+	{ "POST", "/v1/services/add", NULL, "{\"name\":\"a\"}", 200, "{}\n", "services/add a -;" },
+	{ "POST", "/v1/services/add", NULL, "{\"pool\":\"p\"}", 400, "{\"error\":\"name: missing\"}\n", "" },
+	{ "POST", "/v1/services/add", NULL, "{\"name\":\"a\",\"pools\":\"p\"}", 400,
+	  "{\"error\":\"pools: unknown field\"}\n", "" },
+	{ "POST", "/v1/services/add", NULL, "{\"name\":\"a\",\"families\":4}", 400,
+	  "{\"error\":\"families: not a non-empty string\"}\n", "" },
+	{ "POST", "/v1/services/remove", NULL, "{\"name\":\"a\"}", 200, "{}\n", "services/remove a -;" },
+	{ "POST", "/v1/services/remove", NULL, NULL, 400, "{\"error\":\"name: missing\"}\n", "" },
 	{ HANDOVER, NULL, 400, "{\"error\":\"service: missing\"}\n", "" },
 	{ HANDOVER, "{\"service\":\"web\"}", 400, "{\"error\":\"node: missing\"}\n", "" },
 	{ HANDOVER, "{\"Service\":\"web\",\"node\":\"n2\"}", 400, "{\"error\":\"Service: unknown field\"}\n", "" },
@@ -192,6 +207,8 @@ static const struct {
 	{ "GET", "/v1/drain", "", NULL },
 	{ "POST", "/v1/nothing", "", NULL },
 	{ "POST", "/v1/services/explain", "{\"service\":\"web\"}", NULL },
+	{ "POST", "/v1/services/add", "{\"name\":\"web\"}", "services/add" },
+	{ "POST", "/v1/services/remove", "{\"name\":\"web\"}", "services/remove" },
 	{ "GET", "/v1/keys", "", NULL },
 	{ "GET", "/v1/status", "", NULL },
 };
