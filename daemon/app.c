@@ -233,6 +233,7 @@ static void on_tick(uv_timer_t *timer)
 	if (instant_reached(app->check_at, event.now)) {
 		app->check_at = instant_add(event.now, span_s(1));
 		process_check(event.now);
+		log_tell_suppressed();
 		fencing_members(app); /* keys may be others by now */
 		fencing_check(app);
 		if (instant_reached(app->steady_at, event.now))

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "daemon/log_json.h"
+#include "daemon/log_limit.h"
 
 /* Longer lines are cut: a pipe takes up to 4096 bytes (PIPE_BUF) in one piece, so that lines do not mix. */
 #define LINE_MAX_LEN 4096
@@ -19,6 +20,7 @@
 static enum log_level level_max = LOG_LEVEL_INFO;
 static bool to_journal;
 static bool as_json;
+static struct log_limit limit;
 
 /*
  * JOURNAL_STREAM is "device:inode" of the journal's stream (systemd.exec(5)). It stays in the environment when standard
@@ -124,6 +126,11 @@ static void log_line(enum log_level level, const char *format, va_list args)
 		n = snprintf(line, sizeof(line), "%s %s ", clock_rfc3339(clock_wall_ms(), when), level_name(level));
 	start = n > 0 ? (size_t)n : 0;
 	n = vsnprintf(line + start, sizeof(line) - start, format, args);
+	if ((level == LOG_LEVEL_WARNING || level == LOG_LEVEL_INFO) &&
+	    !log_limit_allows(&limit, line + start, clock_now())) {
+		errno = saved_errno;
+		return;
+	}
 	len = start + (n > 0 ? (size_t)n : 0);
 	if (len > sizeof(line) - 1)
 		len = sizeof(line) - 1;
@@ -138,6 +145,23 @@ static void log_line(enum log_level level, const char *format, va_list args)
 	line[len++] = '\n';
 	write_line(line, len);
 	errno = saved_errno;
+}
+
+void log_tell_suppressed(void)
+{
+	const char *event;
+	uint64_t n;
+
+	while ((event = log_limit_due(&limit, clock_now(), &n)) != NULL)
+		log_warning("suppressed event=%s count=%llu", event, (unsigned long long)n);
+}
+
+const char *log_suppressed_at(size_t index, uint64_t *ret_n)
+{
+	if (index >= limit.n)
+		return NULL;
+	*ret_n = limit.events[index].total;
+	return limit.events[index].name;
 }
 
 void log_error(const char *format, ...)

@@ -11,6 +11,7 @@
 #include "daemon/conflicts.h"
 #include "daemon/fencing.h"
 #include "daemon/kubernetes.h"
+#include "daemon/log.h"
 #include "daemon/pools.h"
 
 enum family {
@@ -46,6 +47,7 @@ enum family {
 	LOOP_LATENESS,
 	LOOP_TURNS,
 	RELOADS,
+	LOG_SUPPRESSED,
 	JOINED,
 	DRAINING,
 	START_TIME,
@@ -96,6 +98,8 @@ static const struct metric_family families[FAMILY_N] = {
 			    "Frames that announced an address: gratuitous ARP and unsolicited advertisements." },
 	[LOOP_LATENESS] = { "mlb_loop_lateness_seconds", METRIC_HISTOGRAM, "How late ticks of the event loop came." },
 	[LOOP_TURNS] = { "mlb_loop_ticks_total", METRIC_COUNTER, "Ticks of the event loop." },
+	[LOG_SUPPRESSED] = { "mlb_log_suppressed_total", METRIC_COUNTER,
+			     "Lines of a flood that were left out of the log, by event." },
 	[RELOADS] = { "mlb_config_reloads_total", METRIC_COUNTER, "Reloads of the configuration, by result." },
 	[JOINED] = { "mlb_joined", METRIC_GAUGE, "1: this node has joined the cluster, or knows that it is alone." },
 	[DRAINING] = { "mlb_draining", METRIC_GAUGE, "1: this node gives its addresses away." },
@@ -124,6 +128,18 @@ static void single(struct metrics_text *text, enum family family, double value)
 {
 	metrics_family(text, &families[family]);
 	metrics_sample(text, families[family].name, value, NULL);
+}
+
+static void write_suppressed(struct metrics_text *text)
+{
+	const char *event;
+	uint64_t n;
+
+	metrics_family(text, &families[LOG_SUPPRESSED]);
+	for (size_t i = 0; (event = log_suppressed_at(i, &n)) != NULL; i++) {
+		if (n > 0)
+			metrics_sample(text, families[LOG_SUPPRESSED].name, (double)n, "event", event, NULL);
+	}
 }
 
 static double seconds(struct span span)
@@ -312,6 +328,7 @@ void metrics_write(struct app *app, struct metrics_text *text)
 	metrics_family(text, &families[LOOP_LATENESS]);
 	metrics_histogram(text, families[LOOP_LATENESS].name, &m->lateness, NULL, NULL);
 	single(text, LOOP_TURNS, (double)m->turn_n);
+	write_suppressed(text);
 	metrics_family(text, &families[RELOADS]);
 	metrics_sample(text, families[RELOADS].name, (double)m->reloads[true], "result", "ok", NULL);
 	metrics_sample(text, families[RELOADS].name, (double)m->reloads[false], "result", "refused", NULL);

@@ -14,7 +14,7 @@
 
 #include "daemon/log_json.h"
 
-#define TEXT_MAX 16384
+#define TEXT_MAX 65536
 
 /* Standard error is a file while a test runs. */
 static int saved_stderr;
@@ -72,6 +72,39 @@ START_TEST(for_eyes)
 	/* 2026-11-23T00:00:00.000Z info ... */
 	ck_assert_uint_eq(strcspn(text, "Z"), 23);
 	ck_assert_str_eq(text + 24, " info member name=n1 to=alive\n");
+}
+END_TEST
+
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what))
+		n++;
+	return n;
+}
+
+START_TEST(a_flood)
+{
+	uint64_t n = 0;
+	const char *event = NULL;
+
+	for (int i = 0; i < 300; i++) {
+		log_warning("flood n=%d", i);
+		log_info("owner n=%d", i);
+		if (i % 2 == 0)
+			log_error("flood e=%d", i);
+	}
+	/* the machine may be slow, so that some more are let through */
+	ck_assert_uint_ge(count(captured(), " flood n="), 100);
+	ck_assert_uint_lt(count(captured(), " flood n="), 200);
+	ck_assert_uint_eq(count(captured(), " owner n="), 300);
+	ck_assert_uint_eq(count(captured(), " flood e="), 150);
+	for (size_t i = 0; event == NULL || strcmp(event, "flood") != 0; i++) {
+		event = log_suppressed_at(i, &n);
+		ck_assert_ptr_nonnull(event);
+	}
+	ck_assert_uint_eq(n, 300 - count(captured(), " flood n="));
 }
 END_TEST
 
@@ -243,6 +276,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(tcase, capture_start, capture_stop);
 	tcase_add_test(tcase, for_eyes);
+	tcase_add_test(tcase, a_flood);
 	tcase_add_test(tcase, for_the_journal);
 	tcase_add_test(tcase, journal_of_another);
 	tcase_add_test(tcase, levels);
