@@ -46,6 +46,7 @@ done <<'END'
 644 lib/systemd/system/mlbd-guard.service
 644 lib/sysusers.d/mlbd.conf
 644 lib/tmpfiles.d/mlbd.conf
+644 share/mlbd/mlbd.schema.json
 644 share/doc/mlbd/mlbd.yaml
 644 share/doc/mlbd/LICENSE
 END
@@ -56,6 +57,7 @@ pass_if "so does the guard's" grep -q "^ExecStart=$prefix/sbin/mlbd --guard-list
 # The guard listens where the example tells mlbd to look for it.
 guard_socket=$(sed -n 's/^ExecStart=.*--guard-listen //p' "$units/mlbd-guard.service")
 pass_if "the example names the guard's socket" grep -q "guardSocket: $guard_socket\( \|\$\)" "$root$prefix/share/doc/mlbd/mlbd.yaml"
+pass_if "and the schema that is installed" grep -qF "\$schema=$prefix/share/mlbd/mlbd.schema.json" "$root$prefix/share/doc/mlbd/mlbd.yaml"
 # systemd-analyze wants the program to be there: show it the one under DESTDIR.
 for unit in mlbd.service mlbd-guard.service; do
 	sed "s|$prefix/sbin/mlbd|$root$prefix/sbin/mlbd|" "$units/$unit" >"$dir/$unit"

@@ -50,7 +50,7 @@ help:
 # make deb               Debian packages of the daemon and of mlbctl, in build/release/deb
 # make install           mlbd, mlbctl, man pages, systemd units (DESTDIR= PREFIX=/usr/local); make uninstall
 
-fast_steps := runner layers pure format docs man systemd docker shell completion alerts unit vectors fuzz
+fast_steps := runner layers pure format docs man systemd docker shell completion schema alerts unit vectors fuzz
 check_steps := $(fast_steps) install deb tidy compilers asan sim scale model lab apiserver kube
 
 # One step of run-all: the target of that name, by a make of its own.
@@ -99,6 +99,9 @@ check-man:
 
 check-shell:
 	@$(find_ours) -print0 | xargs -0 grep -lIE -m1 '^#!/(usr/bin/env (ba)?sh|bin/(ba)?sh)|^# shellcheck shell=' | xargs shellcheck -x
+
+check-schema: $(prog)
+	@tests/check-schema.py $(B)/daemon/mlbd
 
 check-completion: $(prog)
 	@B=$(B) tests/check-completion.sh
@@ -228,18 +231,21 @@ install: all
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(dir $(completions)))
 	$(foreach file,$(completions),$(B)/tools/mlbctl completion $(call shell_of,$(file)) > $(DESTDIR)$(PREFIX)/share/$(file) &&) true
 	chmod 644 $(addprefix $(DESTDIR)$(PREFIX)/share/,$(completions))
+	install -D -m 644 deploy/mlbd.schema.json $(DESTDIR)$(PREFIX)/share/mlbd/mlbd.schema.json
 	install -D -m 644 deploy/mlbd.yaml $(doc_dir)/mlbd.yaml
+	sed -i '1s|/usr/share|$(PREFIX)/share|' $(doc_dir)/mlbd.yaml
 	install -m 644 README.md CHANGELOG.md LICENSE $(doc_dir)
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/lib/,sysusers.d/mlbd.conf tmpfiles.d/mlbd.conf)
 	rm -f $(DESTDIR)$(PREFIX)/sbin/mlbd $(DESTDIR)$(PREFIX)/bin/mlbctl $(addprefix $(unit_dir)/,$(units))
 	rm -f $(foreach page,$(man_pages),$(man_dir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	rm -f $(DESTDIR)$(PREFIX)/share/mlbd/mlbd.schema.json
 	rm -f $(addprefix $(doc_dir)/,mlbd.yaml README.md CHANGELOG.md LICENSE)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/,$(completions))
 	-rmdir $(doc_dir)
 
 .PHONY: check-scale sim-large check-model help check check-fast check-runner check-layers check-pure check-pure-objects check-format check-tidy check-docs check-man \
-	check-shell check-completion check-apiserver check-kube check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab lab-full chaos lab-long footprint \
+	check-shell check-completion check-schema check-apiserver check-kube check-compilers everything check-unit check-fuzz check-asan check-asan-run check-sim sim check-lab lab lab-full chaos lab-long footprint \
 	bench bench-short bench-allocator bench-failover check-vectors demo \
 	check-install check-systemd check-docker deb check-deb fuzz fuzz-run install uninstall
