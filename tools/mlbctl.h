@@ -50,8 +50,9 @@ command_run command_handover;	 /* SERVICE NODE */
 command_run command_log_level;	 /* LEVEL */
 command_run command_service_add; /* NAME, --pool, --family, --address */
 command_run command_service_remove;
-command_run command_keys_add;	 /* KEY, or - for standard input; --generate */
-command_run command_keys_change; /* FINGERPRINT, --force */
+command_run command_support_bundle; /* FILE */
+command_run command_keys_add;	    /* KEY, or - for standard input; --generate */
+command_run command_keys_change;    /* FINGERPRINT, --force */
 command_run command_version;
 command_run command_diagnose;
 command_run command_watch;	/* until interrupted */
