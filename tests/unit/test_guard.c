@@ -61,6 +61,7 @@ static struct shared {
 	_Atomic int guard_pid;
 	_Atomic int died_n;
 	_Atomic int command; /* enum command */
+	_Atomic int dismissed;
 } * shared;
 
 static uint32_t v0;
@@ -151,6 +152,7 @@ static void on_turn(uv_timer_t *timer)
 		return;
 	case COMMAND_DISMISS_STAY:
 		guard_dismiss(player->guard);
+		shared->dismissed = 1;
 		return;
 	case COMMAND_DISMISS_EXIT:
 		guard_dismiss(player->guard);
@@ -254,6 +256,7 @@ static pid_t start_daemon(const struct plan *plan)
 
 	shared->ready = 0;
 	shared->command = COMMAND_NONE;
+	shared->dismissed = 0;
 	shared->died_n = 0;
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
@@ -554,11 +557,11 @@ END_TEST
 
 START_TEST(dismissed_lets_it_hang)
 {
-	const struct plan plan = { .hang_ms = 100 };
+	const struct plan plan = { .hang_ms = 300 };
 	pid_t pid = start_filled(&plan);
 
 	shared->command = COMMAND_DISMISS_STAY;
-	usleep(50 * 1000);
+	WAIT_UNTIL(shared->dismissed == 1);
 	kill(pid, SIGSTOP);
 	check_untouched(&plan);
 	ck_assert(is_alive(pid));
