@@ -17,6 +17,8 @@
 #define SAVE_DELAY_MS 1000
 /* Gossip dials four peers a second at first: who is there has answered by then. */
 #define MEET_S 3
+/* A UUID has 36. */
+#define UNSERVED_UID_MAX 64
 
 const char *kubernetes_wall(char text[WALL_TEXT_MAX])
 {
@@ -369,31 +371,71 @@ static int follow(struct kubernetes *k, enum kube_kind kind)
 
 /* ---- kinds of the BGP mode ---- */
 
+/* key: "UID NAME". */
+static void say_unserved(const struct unserved *u, const char *key)
+{
+	struct kube_about about = { .api_version = "metallb.io/v1beta1", .kind = u->kind, .once = true };
+	char uid[UNSERVED_UID_MAX + 1];
+	const char *blank = strchr(key, ' ');
+
+	snprintf(uid, sizeof(uid), "%.*s", (int)(blank - key), key);
+	about.namespace = u->kubernetes->namespace;
+	about.name = blank + 1;
+	about.uid = uid;
+	report_event(u->kubernetes, &about, true, "NotServed",
+		     "mlbd announces by layer 2 alone: this object has no effect");
+}
+
+void kubernetes_say_unserved(struct kubernetes *k)
+{
+	for (size_t i = 0; i < UNSERVED_N; i++) {
+		struct kube_walk walk = { 0 };
+		const struct kube_item *item;
+
+		while ((item = kube_table_next(&k->unserved[i].objects, &walk)) != NULL)
+			say_unserved(&k->unserved[i], item->key);
+	}
+}
+
+static void unserved_key(char *out, size_t cap, const char *key, const char *uid)
+{
+	const char *slash = strchr(key, '/');
+
+	snprintf(out, cap, "%.*s %s", UNSERVED_UID_MAX, uid != NULL ? uid : "", slash == NULL ? key : slash + 1);
+}
+
 static void on_unserved(void *arg, const char *key, const char *json, size_t len)
 {
 	struct unserved *u = arg;
-	struct kube_about about = { .api_version = "metallb.io/v1beta1", .kind = u->kind };
-	const char *slash = strchr(key, '/');
+	cJSON *tree = cJSON_ParseWithLength(json, len);
+	const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(tree, "metadata");
+	char known[UNSERVED_UID_MAX + KNOWN_KEY_MAX + 2];
 
-	(void)json;
-	(void)len;
-	about.namespace = u->kubernetes->namespace;
-	about.name = slash == NULL ? key : slash + 1;
+	unserved_key(known, sizeof(known), key,
+		     cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(metadata, "uid")));
+	cJSON_Delete(tree);
 	if (!u->said)
 		log_warning(
 			"kubernetes-unserved kind=%s name=%s reason=\"BGP is not served by this version\" action=none",
-			u->kind, about.name);
+			u->kind, strchr(known, ' ') + 1);
 	u->said = true;
+	if (kube_table_find(&u->objects, known) != NULL ||
+	    kube_table_add(&u->objects, sizeof(struct kube_item), known) == NULL)
+		return;
 	if (u->kubernetes->leads)
-		report_event(u->kubernetes, &about, true, "NotServed",
-			     "mlbd announces by layer 2 alone: this object has no effect");
+		say_unserved(u, known);
 }
 
 static void on_unserved_gone(void *arg, const char *key, const char *uid)
 {
-	(void)arg;
-	(void)key;
-	(void)uid;
+	struct unserved *u = arg;
+	char known[UNSERVED_UID_MAX + KNOWN_KEY_MAX + 2];
+	struct kube_item *item;
+
+	unserved_key(known, sizeof(known), key, uid);
+	item = kube_table_find(&u->objects, known);
+	if (item != NULL)
+		kube_table_remove(&u->objects, item);
 }
 
 static void on_unserved_stale(void *arg, const char *why)
@@ -421,6 +463,7 @@ static void follow_unserved(struct kubernetes *k)
 		resource.plural = kinds[i].plural;
 		resource.namespace = k->namespace;
 		*u = (struct unserved){ .kubernetes = k, .kind = kinds[i].kind };
+		kube_table_init(&u->objects, k->unsaid.seed);
 		if (kube_watch(k->client, &resource, &reflector_defaults, &sink, &u->watch) != 0)
 			log_error("kubernetes-unserved kind=%s error=\"cannot be followed\"", u->kind);
 	}
@@ -503,7 +546,8 @@ int kubernetes_open(struct app *app)
 	strcpy(k->state_said[1], "?");
 	uv_timer_init(&app->loop, &k->plan_timer);
 	uv_timer_init(&app->loop, &k->save_timer);
-	k->plan_timer.data = k->save_timer.data = k;
+	uv_timer_init(&app->loop, &k->report_timer);
+	k->plan_timer.data = k->save_timer.data = k->report_timer.data = k;
 	if (start(k, &access, &why) != 0) {
 		log_error("kubernetes: %s", why.text);
 		return 1;
@@ -525,6 +569,10 @@ void kubernetes_close(struct app *app)
 	kube_client_free(k->client);
 	free_calls(k);
 	kube_table_free(&k->unsaid, NULL);
+	for (size_t i = 0; i < UNSERVED_N; i++)
+		kube_table_free(&k->unserved[i].objects, NULL);
+	uv_timer_stop(&k->report_timer);
+	uv_close((uv_handle_t *)&k->report_timer, NULL);
 	uv_timer_stop(&k->plan_timer);
 	uv_timer_stop(&k->save_timer);
 	uv_close((uv_handle_t *)&k->plan_timer, NULL);

@@ -27,6 +27,7 @@ struct unserved {
 	const char *kind;
 	struct kube_watch *watch;
 	bool said;
+	struct kube_table objects; /* owned: "UID NAME" */
 };
 #define UNSERVED_N 3
 
@@ -71,6 +72,8 @@ struct kubernetes {
 	struct instant sweep_at;
 	void (*stopped)(struct app *app);
 	/* reports */
+	uv_timer_t report_timer;
+	unsigned int report_failures;
 	struct kube_table unsaid; /* owned: units whose reports the API server did not take */
 	bool leftovers_asked;
 	char state_said[2][KUBE_ERROR_MAX + 320]; /* ConfigurationState as last written; "?": never */
@@ -82,6 +85,8 @@ struct kubernetes {
 
 /* Now, as the API writes times. */
 const char *kubernetes_wall(char text[WALL_TEXT_MAX]);
+/* This node leads now: events of objects of the BGP mode, which the server takes once. */
+void kubernetes_say_unserved(struct kubernetes *k);
 /* Make a request of k->body; counted. `answered` gets arg. */
 int kubernetes_write(struct kubernetes *k, enum kube_method method, const char *path, const char *type,
 		     kube_answer_fn *answered, void *arg);

@@ -126,7 +126,7 @@ static void write_status(struct kubernetes *k, const struct kube_task *task)
 static void say_events(struct kubernetes *k, const struct kube_task *task)
 {
 	const struct kube_meta *meta = &task->service->meta;
-	struct kube_about about = { "v1", "Service", meta->namespace, meta->name, meta->uid };
+	struct kube_about about = { "v1", "Service", meta->namespace, meta->name, meta->uid, false };
 
 	for (size_t i = 0; i < task->patch.event_n; i++) {
 		const struct kube_event *event = &task->patch.events[i];
@@ -254,6 +254,7 @@ static void on_lease(void *arg, bool held)
 	if (held) {
 		begin(k);
 		report_config(k);
+		kubernetes_say_unserved(k);
 		return;
 	}
 	uv_timer_stop(&k->manager_timer);

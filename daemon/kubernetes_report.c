@@ -8,6 +8,9 @@
 #include "daemon/kubernetes_internal.h"
 #include "daemon/log.h"
 
+#define REPORT_AGAIN_MS 1000
+#define REPORT_DOUBLED_MAX 6
+
 static void log_failure(const char *plural, const struct kube_answer *answer)
 {
 	log_warning("kubernetes-write object=%s status=%d error=\"%.200s\"", plural, answer->code,
@@ -20,8 +23,8 @@ static void on_event(void *arg, const struct kube_answer *answer)
 {
 	struct kubernetes *k = arg;
 
-	/* 403: its namespace is about to end; 404: it has. An event that is lost is no harm. */
-	if (answer->code != 201 && answer->code != 403 && answer->code != 404)
+	/* 403: its namespace is about to end; 404: it has; 409: it is there already. An event that is lost is no harm. */
+	if (answer->code != 201 && answer->code != 403 && answer->code != 404 && answer->code != 409)
 		k->write_errors++;
 }
 
@@ -72,11 +75,36 @@ static struct call *new_call(struct kubernetes *k, const char *unit, const char 
 	return call;
 }
 
+static void on_report(uv_timer_t *timer)
+{
+	struct kubernetes *k = timer->data;
+
+	/* a server that does not answer is waited for: report_again comes with its first answer */
+	if (!k->stopping && !k->followers[KUBE_SERVICES].stale)
+		report_again(k);
+}
+
+/* Something could not be said: once more after a second, or up to a minute where that fails again. */
+static void report_later(struct kubernetes *k)
+{
+	uint64_t ms = (uint64_t)REPORT_AGAIN_MS
+		      << (k->report_failures < REPORT_DOUBLED_MAX ? k->report_failures : REPORT_DOUBLED_MAX);
+
+	if (k->stopping || uv_is_active((uv_handle_t *)&k->report_timer))
+		return;
+	k->report_failures++;
+	uv_timer_start(&k->report_timer, on_report, ms + clock_random_u64() % (ms / 2), 0);
+}
+
 static void failed(struct call *call)
 {
 	*strchr(call->key, ' ') = '\0';
-	/* once more when the API server answers; without memory it is one report less */
-	(void)remember(&call->kubernetes->unsaid, call->key);
+	/* once more later; without memory it is one report less. What a dead node left, its next life finds as a leftover */
+	if (call->key[0] == '\0')
+		call->kubernetes->leftovers_asked = false;
+	else
+		(void)remember(&call->kubernetes->unsaid, call->key);
+	report_later(call->kubernetes);
 	call_free(call);
 }
 
@@ -85,6 +113,7 @@ static void on_l2_status(void *arg, const struct kube_answer *answer)
 	struct call *call = arg;
 
 	if (answer->code == 200 || answer->code == 201 || answer->code == 404) {
+		call->kubernetes->report_failures = 0;
 		call_free(call);
 		return;
 	}
@@ -146,27 +175,27 @@ static void write_l2(struct kubernetes *k, const char *unit, const char *service
 		failed(call);
 }
 
-static void delete_named(struct kubernetes *k, const char *name)
+/* unit "": a leftover. */
+static void delete_named(struct kubernetes *k, const char *unit, const char *name)
 {
 	struct kube_resource resource = { .group = "metallb.io", .version = "v1beta1", .plural = "servicel2statuses" };
-	struct call *call = new_call(k, "", name);
+	struct call *call = new_call(k, unit, name);
 	struct url_path path;
 
 	if (call == NULL)
 		return;
 	resource.namespace = k->namespace;
 	url_path_object(&path, &resource, name, NULL);
-	/* one that is lost is found as a leftover by that node's next life */
 	if (kubernetes_write(k, KUBE_DELETE, url_path_text(&path), NULL, on_l2_status, call) != 0)
-		call_free(call);
+		failed(call);
 }
 
-static void delete_l2(struct kubernetes *k, const char *service, const char *node)
+static void delete_l2(struct kubernetes *k, const char *unit, const char *service, const char *node)
 {
 	char name[KUBE_L2_NAME_MAX + 1];
 
 	kube_l2_name(name, service, node);
-	delete_named(k, name);
+	delete_named(k, unit, name);
 }
 
 /* ---- a change of owner ---- */
@@ -205,9 +234,9 @@ static void report_unit(struct kubernetes *k, size_t at, const char *from, bool 
 		if (ours)
 			write_l2(k, name, service);
 		if (ours && from != NULL && strcmp(from, k->node) != 0)
-			delete_l2(k, service, from); /* it may be dead */
+			delete_l2(k, name, service, from); /* it may be dead */
 		else if (!ours)
-			delete_l2(k, service, k->node);
+			delete_l2(k, name, service, k->node);
 	}
 }
 
@@ -266,7 +295,7 @@ static void delete_others(struct kubernetes *k, const cJSON *list, const struct 
 		const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(metadata, "name"));
 
 		if (name != NULL && kube_table_find(own, name) == NULL)
-			delete_named(k, name);
+			delete_named(k, "", name);
 	}
 }
 
@@ -278,6 +307,8 @@ static void on_leftovers(void *arg, const struct kube_answer *answer)
 
 	kube_table_init(&own, k->unsaid.seed);
 	k->leftovers_asked = list != NULL && own_names(k, &own);
+	if (!k->leftovers_asked)
+		report_later(k);
 	if (k->leftovers_asked)
 		delete_others(k, list, &own);
 	kube_table_free(&own, NULL);
@@ -325,6 +356,13 @@ void report_again(struct kubernetes *k)
 static const char *const components[2] = { "speaker", "controller" };
 
 /* The call's key: its index. */
+static void state_failed(struct call *call)
+{
+	strcpy(call->kubernetes->state_said[call->key[0] - '0'], "?");
+	report_later(call->kubernetes);
+	call_free(call);
+}
+
 static void on_state_status(void *arg, const struct kube_answer *answer)
 {
 	struct call *call = arg;
@@ -332,8 +370,10 @@ static void on_state_status(void *arg, const struct kube_answer *answer)
 	if (answer->code != 200) {
 		log_failure("configurationstates", answer);
 		call->kubernetes->write_errors++;
-		strcpy(call->kubernetes->state_said[call->key[0] - '0'], "?");
+		state_failed(call);
+		return;
 	}
+	call->kubernetes->report_failures = 0;
 	call_free(call);
 }
 
@@ -358,7 +398,7 @@ static void on_state(void *arg, const struct kube_answer *answer)
 	kube_body_state_status(&k->body, state_name(k, i, name), components[i], k->state_said[i], kubernetes_wall(now));
 	apply_path(&path, k, "configurationstates", name, "status");
 	if (kubernetes_write(k, KUBE_PATCH, url_path_text(&path), KUBE_APPLY_PATCH, on_state_status, call) != 0)
-		call_free(call);
+		state_failed(call);
 }
 
 static void say_state(struct kubernetes *k, size_t i)
@@ -376,7 +416,7 @@ static void say_state(struct kubernetes *k, size_t i)
 	kube_body_state(&k->body, state_name(k, i, name), components[i], i == 0 ? k->node : NULL);
 	apply_path(&path, k, "configurationstates", name, NULL);
 	if (kubernetes_write(k, KUBE_PATCH, url_path_text(&path), KUBE_APPLY_PATCH, on_state, call) != 0)
-		call_free(call);
+		state_failed(call);
 }
 
 void report_config(struct kubernetes *k)

@@ -73,12 +73,16 @@ void kube_body_service(struct kube_body *body, const struct kube_service *servic
 void kube_body_event(struct kube_body *body, const struct kube_about *about, bool warning, const char *reason,
 		     const char *message, const char *host, const char *now)
 {
-	char prefix[256];
+	char name[256];
+	uint64_t hash = hash_text(hash_text(hash_text(0, about->kind), reason), about->uid != NULL ? about->uid : "");
 
-	snprintf(prefix, sizeof(prefix), "%.200s.", about->name);
+	snprintf(name, sizeof(name), "%.200s.", about->name);
+	if (about->once)
+		snprintf(name + strlen(name), sizeof(name) - strlen(name), "%016llx", (unsigned long long)hash);
 	begin(body);
-	raw(body, "{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{\"generateName\":");
-	text(body, prefix);
+	raw(body,
+	    "{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{\"%s\":", about->once ? "name" : "generateName");
+	text(body, name);
 	raw(body, ",\"namespace\":");
 	text(body, about->namespace);
 	raw(body, "},\"involvedObject\":{\"apiVersion\":");

@@ -29,6 +29,7 @@ struct kube_about {
 	const char *namespace;
 	const char *name;
 	const char *uid; /* NULL: not known */
+	bool once;	 /* an event has a name of its own, so that the server refuses (409) to have it twice */
 };
 /* now: RFC 3339 in seconds; host: the node that says it. */
 void kube_body_event(struct kube_body *body, const struct kube_about *about, bool warning, const char *reason,

@@ -408,10 +408,10 @@ static cJSON *parsed(const struct kube_body *body)
 START_TEST(bodies)
 {
 	static const char *const interfaces[] = { "eth0", "eth1" };
-	struct kube_about about = { "v1", "Service", "d", "we\"b", "u-1" };
+	struct kube_about about = { "v1", "Service", "d", "we\"b", "u-1", false };
 	struct alloc_counters counters = { 0, 0, 1, 2, 3, INT64_MAX };
 	struct kube_body body;
-	char name[32], other[32], long_name[300];
+	char name[32], other[32], long_name[300], once[1024];
 	cJSON *tree;
 
 	kube_body_event(&body, &about, true, "AllocationFailed", "a \"quote\", a \\ and a \n line", "n1",
@@ -419,6 +419,17 @@ START_TEST(bodies)
 	tree = parsed(&body);
 	ck_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(tree, "message")), "a \"quote\", a \\ and a \n line");
 	cJSON_Delete(tree);
+	/* one that comes once has a name that follows from what it is about */
+	about.once = true;
+	kube_body_event(&body, &about, true, "NotServed", "text", "n1", "2026-01-01T00:00:00Z");
+	ck_assert_ptr_null(strstr(body.text, "generateName"));
+	ck_assert_int_eq(strncmp(strstr(body.text, "\"name\":"), "\"name\":\"we\\\"b.", 14), 0);
+	strcpy(once, body.text);
+	kube_body_event(&body, &about, true, "NotServed", "text", "n2", "2026-01-01T00:00:00Z");
+	ck_assert_int_eq(strncmp(once, body.text, (size_t)(strstr(once, "\"namespace\"") - once)), 0);
+	about.uid = "u-2";
+	kube_body_event(&body, &about, true, "NotServed", "text", "n2", "2026-01-01T00:00:00Z");
+	ck_assert_int_ne(strncmp(once, body.text, (size_t)(strstr(once, "\"namespace\"") - once)), 0);
 	kube_body_pool(&body, &counters);
 	tree = parsed(&body);
 	cJSON_Delete(tree);
