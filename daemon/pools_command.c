@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/config_value.h"
 #include "daemon/log.h"
 #include "daemon/metrics_text.h"
@@ -192,9 +193,10 @@ static int check_name(const struct request *request, const char *name)
 	return 200;
 }
 
-/* Into the ledger; the node that gives addresses hears of it. */
-static int merge(const struct request *request, const char *name, const struct ledger_record *record)
+/* Into the ledger; the node that gives addresses hears of it. `done`: what the log says. */
+static int merge(const struct request *request, const char *name, const struct ledger_record *record, const char *done)
 {
+	const struct app *app = request->p->app;
 	int error = ledger_merge(request->p->ledger, record);
 
 	if (error >= 0 && record->added)
@@ -204,6 +206,8 @@ static int merge(const struct request *request, const char *name, const struct l
 			      error == -ENOSPC ? "there are too many services with addresses of pools"
 					       : strerror(-error));
 	pools_kick(request->p);
+	log_info("service-%s name=%s", done, name);
+	(void)event_ring_push(app->events, clock_wall_ms(), EVENT_CONFIG, "%s: %s by command", name, done);
 	return 200;
 }
 
@@ -233,7 +237,7 @@ static int add(const struct request *request)
 			record.families = families;
 	}
 	status = read_address(request, pool, &record);
-	return status == 200 ? merge(request, name, &record) : status;
+	return status == 200 ? merge(request, name, &record, "added") : status;
 }
 
 static int take_away(const struct request *request)
@@ -252,7 +256,7 @@ static int take_away(const struct request *request)
 					 .pool = former->pool,
 					 .families = former->families,
 					 .removed = true };
-	return merge(request, name, &record);
+	return merge(request, name, &record, "removed");
 }
 
 int pools_command(struct app *app, const char *verb, const cJSON *body, char *error, size_t error_cap)
