@@ -750,7 +750,7 @@ int app_run(struct config *config)
 
 	if (app == NULL)
 		return 1;
-	app->config = config;
+	app->config = app->first_config = config;
 	app_configure_log(config);
 	app->started = clock_now();
 	histogram_init(&app->lateness, span_s(60), app->started);
@@ -788,6 +788,8 @@ out:
 	free(app->services);
 	metrics_free(app);
 	event_ring_free(app->events);
+	if (app->first_config != app->config)
+		config_free(app->first_config);
 	config_free(app->config);
 	free(app);
 	return status;

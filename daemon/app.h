@@ -27,6 +27,7 @@ struct pools;	   /* daemon/pools.h */
 struct app {
 	uv_loop_t loop;
 	struct config *config;		   /* owned; replaced by a reload */
+	struct config *first_config;	   /* owned; what it began with: some keys stay as they were */
 	struct election_service *services; /* owned; borrows from config; the election borrows it */
 	struct node *node;		   /* owned */
 	struct node_out *out;		   /* owned: what the last node_step said */

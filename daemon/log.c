@@ -53,7 +53,7 @@ void log_json_set(bool json)
 	as_json = json;
 }
 
-static const char *level_name(enum log_level level)
+const char *log_level_name(enum log_level level)
 {
 	switch (level) {
 	case LOG_LEVEL_ERROR:
@@ -73,7 +73,7 @@ int log_level_parse(const char *text, enum log_level *ret)
 	static const enum log_level levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (strcmp(level_name(levels[i]), text) == 0) {
+		if (strcmp(log_level_name(levels[i]), text) == 0) {
 			*ret = levels[i];
 			return 0;
 		}
@@ -102,8 +102,8 @@ static size_t to_json(char *line, size_t start, size_t cap, enum log_level level
 	char when[CLOCK_RFC3339_MAX];
 
 	snprintf(message, sizeof(message), "%s", line + start);
-	return start + log_json(line + start, cap - start - 1, clock_rfc3339(clock_wall_ms(), when), level_name(level),
-				message);
+	return start + log_json(line + start, cap - start - 1, clock_rfc3339(clock_wall_ms(), when),
+				log_level_name(level), message);
 }
 
 static void log_line(enum log_level level, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
@@ -123,7 +123,7 @@ static void log_line(enum log_level level, const char *format, va_list args)
 	else if (as_json)
 		n = 0;
 	else
-		n = snprintf(line, sizeof(line), "%s %s ", clock_rfc3339(clock_wall_ms(), when), level_name(level));
+		n = snprintf(line, sizeof(line), "%s %s ", clock_rfc3339(clock_wall_ms(), when), log_level_name(level));
 	start = n > 0 ? (size_t)n : 0;
 	n = vsnprintf(line + start, sizeof(line) - start, format, args);
 	if ((level == LOG_LEVEL_WARNING || level == LOG_LEVEL_INFO) &&

@@ -15,6 +15,7 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6,
  */
 void log_init(enum log_level level);
 void log_level_set(enum log_level level);
+const char *log_level_name(enum log_level level);
 /* "error", "warning", "info" or "debug"; -EINVAL for anything else. */
 int log_level_parse(const char *text, enum log_level *ret);
 /* Lines as JSON objects (daemon/log_json.h), the journal's <N> before them where it belongs; default false. */

@@ -156,7 +156,7 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 		notify_ready();
 		return -EINVAL;
 	}
-	warn_restart_keys(former, next);
+	warn_restart_keys(app->first_config, next);
 	memcpy(next->node.name, former->node.name, sizeof(next->node.name));
 	app->config = next;
 	keyring_reload(app->keyring, next);
@@ -172,7 +172,8 @@ int app_reload(struct app *app, char *error, size_t error_cap)
 		return -ENOMEM;
 	}
 	app_refresh_meta(app);
-	config_free(former);
+	if (former != app->first_config)
+		config_free(former);
 	app_configure_log(next);
 	metrics_reloaded(app, true);
 	log_info("reloaded file=%s services=%zu", next->path, next->service_n);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "daemon/checks.h"
+#include "daemon/config_effective.h"
 #include "daemon/conflicts.h"
 #include "daemon/diagnose.h"
 #include "daemon/explain.h"
@@ -388,12 +389,18 @@ static int explain(const struct app *app, const char *service, cJSON *reply, cha
 }
 
 /* The file has paths of keys, never keys. */
-static int config_document(const struct config *config, cJSON *reply)
+static int config_document(const struct app *app, cJSON *reply)
 {
-	if (config->text == NULL || cJSON_AddStringToObject(reply, "file", config->path) == NULL ||
-	    cJSON_AddStringToObject(reply, "text", config->text) == NULL)
-		return -ENOMEM;
-	return 0;
+	const struct config *config = app->config;
+	char *effective = config_effective(config, app->first_config);
+	int error = 0;
+
+	if (config->text == NULL || effective == NULL || cJSON_AddStringToObject(reply, "file", config->path) == NULL ||
+	    cJSON_AddStringToObject(reply, "text", config->text) == NULL ||
+	    cJSON_AddStringToObject(reply, "effective", effective) == NULL)
+		error = -ENOMEM;
+	free(effective);
+	return error;
 }
 
 static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *reply, char *error, size_t error_cap)
@@ -426,8 +433,7 @@ static int run_command(void *arg, const char *verb, const cJSON *body, cJSON *re
 	if (strcmp(verb, "services/add") == 0 || strcmp(verb, "services/remove") == 0)
 		return pools_command(app, verb, body, error, error_cap);
 	if (strcmp(verb, "config") == 0)
-		return config_document(app->config, reply) == 0 ? 200
-								: refuse(500, error, error_cap, verb, "no memory");
+		return config_document(app, reply) == 0 ? 200 : refuse(500, error, error_cap, verb, "no memory");
 	if (strcmp(verb, "conflicts") == 0) {
 		conflicts_document(app, reply);
 		return 200;

@@ -22,6 +22,7 @@ enum {
 	OPTION_POOL = 1 << 6,
 	OPTION_FAMILY = 1 << 7,
 	OPTION_ADDRESS = 1 << 8,
+	OPTION_EFFECTIVE = 1 << 9,
 };
 
 /* What getopt_long returns for each; those with a short form return its letter. */
@@ -37,6 +38,7 @@ enum {
 	LONG_POOL,
 	LONG_FAMILY,
 	LONG_ADDRESS,
+	LONG_EFFECTIVE,
 };
 
 /* Values that stand for all files, where a list of words is wanted. */

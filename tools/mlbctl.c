@@ -130,6 +130,10 @@ static int option_take(int option, struct invocation *invocation, unsigned int *
 		*given |= OPTION_EXPLAIN;
 		invocation->explain = optarg;
 		return 0;
+	case LONG_EFFECTIVE:
+		*given |= OPTION_EFFECTIVE;
+		invocation->effective = true;
+		return 0;
 	case LONG_POOL:
 		*given |= OPTION_POOL;
 		invocation->pool = optarg;

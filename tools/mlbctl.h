@@ -31,6 +31,7 @@ struct invocation {
 	bool wait;
 	bool force;
 	bool generate;
+	bool effective;
 	const char *explain;  /* a service or an address; NULL: not given */
 	const char *pool;     /* NULL: not given */
 	const char *families; /* 4, 6 or dual; NULL: not given */
@@ -44,6 +45,7 @@ typedef int command_run(const struct invocation *invocation);
 command_run command_show;	 /* GET and print */
 command_run command_post;	 /* POST without a body */
 command_run command_services;	 /* --explain NAME */
+command_run command_config;	 /* --effective */
 command_run command_events;	 /* --since, --follow */
 command_run command_drain;	 /* --wait */
 command_run command_handover;	 /* SERVICE NODE */

@@ -118,6 +118,15 @@ int command_services(const struct invocation *invocation)
 	return body_post(&explain, body);
 }
 
+int command_config(const struct invocation *invocation)
+{
+	struct invocation config = *invocation;
+
+	if (invocation->effective)
+		config.render = render_effective;
+	return command_show(&config);
+}
+
 int command_handover(const struct invocation *invocation)
 {
 	cJSON *body = cJSON_CreateObject();

@@ -404,10 +404,24 @@ void render_members(FILE *out, const cJSON *doc, const struct render_options *op
 	table_free(table);
 }
 
+/* A text of lines; of another version's daemon perhaps none. */
+static void put_text(FILE *out, const cJSON *doc, const char *key)
+{
+	const char *text = get_text(doc, key);
+
+	fputs(text != NULL ? text : "-\n", out);
+}
+
 void render_config(FILE *out, const cJSON *doc, const struct render_options *options)
 {
 	(void)options;
-	fputs(get_text(doc, "text"), out);
+	put_text(out, doc, "text");
+}
+
+void render_effective(FILE *out, const cJSON *doc, const struct render_options *options)
+{
+	(void)options;
+	put_text(out, doc, "effective");
 }
 
 void render_conflicts(FILE *out, const cJSON *doc, const struct render_options *options)

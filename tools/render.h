@@ -32,6 +32,8 @@ render_document render_explain;
 render_document render_events;
 render_document render_conflicts;
 render_document render_config;
+/* The same with what is in force. */
+render_document render_effective;
 render_document render_diagnose; /* tools/diagnose.c */
 render_document render_keys;
 /* What `keys add` and its likes are answered. */
